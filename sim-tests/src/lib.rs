@@ -1,0 +1,1 @@
+//! Whole-cluster simulation tests; see `tests/`.

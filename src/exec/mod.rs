@@ -1,0 +1,41 @@
+//! The seeded executor: one world, its events, its tasks, and who runs next.
+//!
+//! Floor 3. Everything that can happen is one [`Event`] in one queue; between two events the
+//! tasks that became ready run, node by node, in an order that only choice points decide. The
+//! thread-local [`context`] is how the handles of the floor above reach the world.
+//!
+//! It must never know what a program under test is for, nor how a test is written.
+
+pub(crate) mod context;
+mod driver;
+mod event;
+mod failure;
+mod foreign;
+mod hooks;
+mod lifecycle;
+mod log;
+mod node;
+mod panics;
+mod policy;
+mod progress;
+mod ready;
+mod select;
+mod task;
+mod wait;
+mod world;
+
+pub(crate) use context::{Context, into_trace};
+pub(crate) use driver::{Ending, Finished, Limits};
+pub(crate) use event::{Event, Scheduled};
+pub use failure::{Failed, Failure, Moment, WaitingTask};
+pub(crate) use lifecycle::end_self;
+pub(crate) use log::Capture;
+pub(crate) use node::Program;
+pub use panics::OnPanic;
+pub(crate) use panics::install_hook as install_panic_hook;
+pub use policy::Policy;
+pub(crate) use progress::Progress;
+pub use select::select_start;
+pub(crate) use task::spawn_on;
+pub use task::{AbortHandle, JoinError, JoinHandle};
+pub(crate) use world::{Settings, World};

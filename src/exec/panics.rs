@@ -1,0 +1,115 @@
+//! Panics of the program under test: caught, attributed to a node, and judged.
+
+use core::fmt;
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+
+use serde::{Deserialize, Serialize};
+
+use super::context;
+use super::driver::Ending;
+use super::failure::Failure;
+use crate::kernel::{Kind, NodeId, TaskId};
+use crate::model::process::End;
+use crate::sys;
+
+/// What a panic in a task of a node does. A panic of the test's own code always fails the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnPanic {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// The node's process dies, as with `panic = "abort"`.
+    KillNode,
+    /// Whoever joins the task sees it, as with tokio.
+    JoinError,
+}
+
+/// The payload with which a node that crashes itself unwinds.
+pub(crate) struct CrashedItself;
+
+/// What the panic hook saw of the latest panic.
+struct Seen {
+    message: String,
+    location: String,
+}
+
+thread_local! {
+    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+}
+
+/// Makes panics inside simulations silent, since their reports tell them; all others go to the
+/// hook that was there before.
+pub(crate) fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if sys::is_inside() {
+                sys::outside(|| see(info));
+            } else {
+                before(info);
+            }
+        }));
+    });
+}
+
+fn see(info: &PanicHookInfo<'_>) {
+    let location = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let seen = Seen { message: message(info.payload()), location };
+    SEEN.with_borrow_mut(|slot| *slot = Some(seen));
+}
+
+/// The message of a panic's payload.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is no text".to_owned())
+}
+
+/// Judges a panic that has just been caught in the running task.
+pub(crate) fn in_task(task: TaskId, payload: &(dyn Any + Send)) {
+    if payload.is::<CrashedItself>() {
+        return;
+    }
+    let seen = SEEN.take();
+    context::with(|context| {
+        let node = context.current.node.get();
+        context.world(|world| {
+            world.base.record(node, Kind::TaskPanicked, task.number(), 0);
+            let on_panic = if node == NodeId::TEST { OnPanic::Fail } else { world.settings.on_panic };
+            match on_panic {
+                OnPanic::Fail => {
+                    let (message, location) = seen.map_or_else(
+                        || (message(payload), "resumed from elsewhere".to_owned()),
+                        |seen| (seen.message, seen.location),
+                    );
+                    world.fail(node, Failure::Panic { message, location });
+                }
+                OnPanic::KillNode => {
+                    let incarnation = context.current.incarnation.get();
+                    let ending = Ending { node, incarnation, how: End::Kill };
+                    context.ending.borrow_mut().push(ending);
+                }
+                OnPanic::JoinError => {}
+            }
+        });
+    });
+}
+
+/// Drops a value that belongs to a dead incarnation; a panic of its destructor is recorded as a
+/// log line and goes no further.
+pub(crate) fn drop_dead<T>(value: T, what: impl fmt::Display) {
+    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+        let text = SEEN.take().map_or_else(
+            || format!("a destructor of {what} panicked"),
+            |seen| format!("a destructor of {what} panicked: {} ({})", seen.message, seen.location),
+        );
+        context::try_with(|context| context.world.borrow_mut().base.trace.note(&text));
+    }
+}

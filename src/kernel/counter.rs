@@ -1,0 +1,172 @@
+//! Counters that prove a fault did something: offered, fired, effective.
+//!
+//! A campaign in which a declared fault never bit has tested less than it claims; these counters
+//! are how that is noticed. Models count; judges read.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How often a fault family could have acted, acted, and changed something.
+///
+/// `offered >= fired >= effective` always holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCounter {
+    /// Chances to act: the operation came by while the family was switched on.
+    pub offered: u64,
+    /// Times it acted.
+    pub fired: u64,
+    /// Times the act changed something that the system could observe; what that is depends on
+    /// the family: [`Family::effective_means`].
+    pub effective: u64,
+}
+
+macro_rules! families {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $effective:literal;)*) => {
+        /// A kind of fault, as counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Family {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Family {
+            /// All families, in the order in which reports list them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name that plans, reports and traces use, such as `net.partition`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What makes an act of this family count as effective.
+            #[must_use]
+            pub const fn effective_means(self) -> &'static str {
+                match self { $(Self::$variant => $effective,)* }
+            }
+        }
+    };
+}
+
+families! {
+    /// A directed link is cut.
+    Partition = "net.partition",
+        "a packet that would have arrived was lost, or stream bytes arrived later than they would";
+    /// A packet is lost with some probability.
+    Loss = "net.loss",
+        "a datagram did not arrive, or stream bytes arrived later than they would";
+    /// A node loses power: tasks and memory are gone.
+    Crash = "process.crash", "at least one unfinished task was dropped";
+    /// A node's process dies, the machine stays up.
+    Kill = "process.kill", "at least one unfinished task was dropped";
+    /// A node runs nothing for a while; its clocks go on.
+    Pause = "process.pause", "a task became ready or a timer fell due while the node was paused";
+    /// A node runs nothing for a while and its monotonic clock stands still.
+    Suspend = "process.suspend",
+        "a task became ready or a timer fell due while the node was suspended";
+    /// A node's clocks run fast or slow.
+    ClockDrift = "clock.drift", "the program read a clock, or armed a timer, at the changed rate";
+    /// A node's wall clock jumps.
+    ClockStep = "clock.step", "the program read the wall clock after the step";
+    /// A node's wall clock is moved gradually.
+    ClockSlew = "clock.slew", "the program read the wall clock while it was being moved";
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One [`FaultCounter`] for each [`Family`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultCounters {
+    counters: [FaultCounter; Family::ALL.len()],
+}
+
+impl Default for FaultCounters {
+    fn default() -> Self {
+        Self { counters: [FaultCounter::default(); Family::ALL.len()] }
+    }
+}
+
+impl FaultCounters {
+    /// Counts a chance to act.
+    pub fn offered(&mut self, family: Family) {
+        self.counters[family as usize].offered += 1;
+    }
+
+    /// Counts an act. The chance must have been counted before.
+    pub fn fired(&mut self, family: Family) {
+        let counter = &mut self.counters[family as usize];
+        counter.fired += 1;
+        debug_assert!(counter.fired <= counter.offered, "{family} fired without being offered");
+    }
+
+    /// Counts that an act changed something. The act must have been counted before.
+    pub fn effective(&mut self, family: Family) {
+        let counter = &mut self.counters[family as usize];
+        counter.effective += 1;
+        debug_assert!(counter.effective <= counter.fired, "{family} effective without firing");
+    }
+
+    /// Adds the counts of another run, for the sum of a campaign.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.counters.iter_mut().zip(&other.counters) {
+            mine.offered += theirs.offered;
+            mine.fired += theirs.fired;
+            mine.effective += theirs.effective;
+        }
+    }
+
+    /// The counter of one family.
+    #[must_use]
+    pub const fn get(&self, family: Family) -> FaultCounter {
+        self.counters[family as usize]
+    }
+
+    /// The families that were offered at least once, in report order.
+    pub fn iter(&self) -> impl Iterator<Item = (Family, FaultCounter)> + '_ {
+        Family::ALL
+            .iter()
+            .map(|&family| (family, self.get(family)))
+            .filter(|(_, counter)| counter.offered > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_kept_apart_and_added_up() {
+        let mut one = FaultCounters::default();
+        one.offered(Family::Loss);
+        one.offered(Family::Loss);
+        one.fired(Family::Loss);
+        let mut sum = one.clone();
+        sum.add(&one);
+        assert_eq!(sum.get(Family::Loss), FaultCounter { offered: 4, fired: 2, effective: 0 });
+        assert_eq!(sum.get(Family::Crash), FaultCounter::default());
+        assert_eq!(sum.iter().count(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "fired without being offered")]
+    fn an_act_needs_a_chance() {
+        FaultCounters::default().fired(Family::Crash);
+    }
+
+    #[test]
+    fn every_family_has_a_name_and_a_meaning_of_its_own() {
+        for (i, family) in Family::ALL.iter().enumerate() {
+            assert_eq!(*family as usize, i);
+            assert!(!family.effective_means().is_empty());
+            let same = Family::ALL.iter().filter(|other| other.name() == family.name()).count();
+            assert_eq!(same, 1, "{family} is named twice");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Deterministic simulation testing for distributed systems.
+//!
+//! A whole cluster runs in one thread, on a simulated clock and network, while a test crashes
+//! nodes, cuts links and bends clocks. Every decision comes from a seed, so a run that fails fails
+//! again.
+//!
+//! ```
+//! use stormglass::io::{AsyncReadExt, AsyncWriteExt};
+//! use stormglass::net::{TcpListener, TcpStream};
+//!
+//! stormglass::run(stormglass::Config::default(), |sim| async move {
+//!     sim.node("server").run(|_| async {
+//!         let listener = TcpListener::bind("0.0.0.0:7").await?;
+//!         loop {
+//!             let (mut stream, _) = listener.accept().await?;
+//!             let mut line = [0; 5];
+//!             stream.read_exact(&mut line).await?;
+//!             stream.write_all(&line).await?;
+//!         }
+//!         #[allow(unreachable_code)]
+//!         std::io::Result::Ok(())
+//!     });
+//!     let client = sim.node("client").idle();
+//!     let echo = client.spawn(async {
+//!         let mut stream = TcpStream::connect("server:7").await?;
+//!         stream.write_all(b"hello").await?;
+//!         let mut line = [0; 5];
+//!         stream.read_exact(&mut line).await?;
+//!         std::io::Result::Ok(line)
+//!     });
+//!     assert_eq!(&echo.await.unwrap().unwrap(), b"hello");
+//! });
+//! ```
+//!
+//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`time`],
+//! [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
+//!
+//! With the feature `real` instead of `sim` those modules are tokio's own, so that one source
+//! serves production and simulation.
+
+#[cfg(feature = "sim")]
+pub mod kernel;
+#[cfg(feature = "sim")]
+mod model;
+#[cfg(feature = "sim")]
+mod exec;
+#[cfg(feature = "sim")]
+mod sys;
+
+#[cfg(feature = "sim")]
+pub mod io;
+#[cfg(feature = "sim")]
+pub mod net;
+#[cfg(feature = "sim")]
+pub mod rand;
+#[cfg(feature = "sim")]
+pub mod sync;
+#[cfg(feature = "sim")]
+pub mod task;
+#[cfg(feature = "sim")]
+pub mod time;
+
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "sim")]
+mod report;
+#[cfg(feature = "sim")]
+pub mod run;
+#[cfg(feature = "sim")]
+mod select;
+
+/// What the expansions of this crate's macros call.
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::exec::select_start;
+    pub use crate::select::*;
+}
+
+#[cfg(feature = "sim")]
+pub use exec::{Failed, Failure, Moment, OnPanic, Policy, WaitingTask};
+#[cfg(feature = "sim")]
+pub use run::run;
+#[cfg(feature = "sim")]
+pub use sim::{Config, Sim};
+#[cfg(feature = "sim")]
+pub use stormglass_macros::test;
+#[cfg(feature = "sim")]
+pub use sys::{EscapeKind, INTERPOSED};

@@ -1,0 +1,8 @@
+//! What a computer and a network do, as state machines that take `now` and give effects.
+//!
+//! Floor 1. A model knows the kernel and nothing else: no task, no future, no thread-local. Each
+//! can be tested alone, by calling it.
+
+pub mod clock;
+pub(crate) mod net;
+pub mod process;

@@ -1,0 +1,334 @@
+//! A connection: two ends on two hosts, and the two directions between them.
+//!
+//! Owns what both ends know and who holds them. Both live in one entry, so that a packet needs no
+//! lookup by address; an end that its host has forgotten is `Dead` here, and answers as a host does
+//! that never heard of the connection.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use super::link::Passage;
+use super::pipe::Pipe;
+use super::{Effects, Fabric, NetEvent, Signal, SocketId};
+use crate::kernel::{EventKey, Family, Kind, NodeId, SimTime};
+
+/// An end of a connection, as a program holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndId {
+    pub(super) connection: SocketId,
+    pub(super) side: Side,
+}
+
+/// Which end of a connection is meant; also names the direction that it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The one that asked for the connection.
+    Client,
+    /// The one that listened.
+    Server,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    ends: [End; 2],
+    /// By the side that sends.
+    pipes: [Pipe; 2],
+    /// Where the client's first packet goes: an address that is never a wildcard.
+    pub(super) target: SocketAddr,
+    /// How long the client waited for its answer; decides when lost bytes are sent again.
+    pub(super) round_trip: Duration,
+}
+
+/// What one host knows of a connection.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) node: NodeId,
+    pub(super) local: SocketAddr,
+    pub(super) peer: SocketAddr,
+    pub(super) state: State,
+    pub(super) owner: Owner,
+    /// What the next call gives, once.
+    pub(super) error: Option<i32>,
+    /// Woken when there is something to read; there is one while a program holds the end.
+    pub(super) arrival: Option<Signal>,
+    /// Woken when there is room to write, and when a connection is made.
+    pub(super) room: Option<Signal>,
+    /// The event that sends the packet of the handshake again.
+    pub(super) timer: Option<EventKey>,
+    pub(super) attempts: u32,
+    /// When the packet of the handshake was last sent.
+    pub(super) asked_at: SimTime,
+    pub(super) nodelay: bool,
+    pub(super) linger: Option<Duration>,
+}
+
+/// The states of TCP as far as they make a difference here. What a program may still read or write
+/// depends on the pipes, not on the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// A server that has not been asked yet.
+    Void,
+    /// A client that has asked.
+    Asking,
+    /// A server that has answered, and waits to hear that its answer arrived.
+    Answering,
+    Open,
+    /// The host answers what arrives with a reset.
+    Dead,
+}
+
+/// Who will close an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nobody: it ends when both directions have.
+    Nobody,
+    /// It waits in the queue of a listener, or will.
+    Listener(SocketId),
+    Program,
+}
+
+impl Side {
+    pub(super) const BOTH: [Self; 2] = [Self::Client, Self::Server];
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+impl EndId {
+    pub(super) const fn other(self) -> Self {
+        Self {
+            connection: self.connection,
+            side: self.side.other(),
+        }
+    }
+
+    /// The connection as the subject of a record.
+    pub(super) const fn subject(self) -> u64 {
+        self.connection.number()
+    }
+}
+
+impl Connection {
+    pub(super) const fn new(client: End, server: End, target: SocketAddr) -> Self {
+        Self {
+            ends: [client, server],
+            pipes: [Pipe::new(), Pipe::new()],
+            target,
+            round_trip: Duration::ZERO,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn end(&self, side: Side) -> &End {
+        &self.ends[side as usize]
+    }
+
+    #[inline]
+    pub(super) const fn end_mut(&mut self, side: Side) -> &mut End {
+        &mut self.ends[side as usize]
+    }
+
+    /// The direction that this side sends.
+    #[inline]
+    pub(super) const fn pipe(&self, sender: Side) -> &Pipe {
+        &self.pipes[sender as usize]
+    }
+
+    #[inline]
+    pub(super) const fn pipe_mut(&mut self, sender: Side) -> &mut Pipe {
+        &mut self.pipes[sender as usize]
+    }
+
+    /// An end together with the direction that it sends.
+    #[inline]
+    pub(super) const fn sending(&mut self, sender: Side) -> (&mut End, &mut Pipe) {
+        (
+            &mut self.ends[sender as usize],
+            &mut self.pipes[sender as usize],
+        )
+    }
+
+    /// Whether nobody will ever ask for this connection again.
+    fn is_over(&self) -> bool {
+        self.ends
+            .iter()
+            .all(|end| end.owner == Owner::Nobody && matches!(end.state, State::Dead | State::Void))
+    }
+}
+
+impl End {
+    pub(super) const fn new(node: NodeId, local: SocketAddr, peer: SocketAddr) -> Self {
+        Self {
+            node,
+            local,
+            peer,
+            state: State::Void,
+            owner: Owner::Nobody,
+            error: None,
+            arrival: None,
+            room: None,
+            timer: None,
+            attempts: 0,
+            asked_at: SimTime::ZERO,
+            nodelay: false,
+            linger: None,
+        }
+    }
+
+    /// A program holds the end from now on.
+    pub(super) fn hold<F: Effects>(&mut self, fx: &mut F) {
+        self.owner = Owner::Program;
+        self.arrival = Some(Signal::new(fx));
+        self.room = Some(Signal::new(fx));
+    }
+
+    /// The program lets the end go.
+    pub(super) fn let_go<F: Effects>(&mut self, fx: &mut F) {
+        self.owner = Owner::Nobody;
+        for signal in [self.arrival.take(), self.room.take()]
+            .into_iter()
+            .flatten()
+        {
+            fx.free_token(signal.token);
+        }
+    }
+
+    pub(super) fn wake_reader<F: Effects>(&mut self, fx: &mut F) {
+        if let Some(signal) = &mut self.arrival {
+            signal.wake(fx);
+        }
+    }
+
+    pub(super) fn wake_writer<F: Effects>(&mut self, fx: &mut F) {
+        if let Some(signal) = &mut self.room {
+            signal.wake(fx);
+        }
+    }
+
+    /// Whether a program waits for room.
+    pub(super) fn is_writer_waiting(&self) -> bool {
+        self.room.as_ref().is_some_and(|signal| signal.armed)
+    }
+}
+
+impl Fabric {
+    /// Sends a packet from an end to the other, behind all that it sent before; says what becomes
+    /// of it.
+    pub(super) fn send_packet<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        from: EndId,
+        event: NetEvent,
+    ) -> Passage {
+        let Some(connection) = self.connections.get_mut(from.connection) else {
+            return Passage::Nowhere;
+        };
+        let (node, to) = (
+            connection.end(from.side).node,
+            connection.end(from.side.other()).node,
+        );
+        let passage = self.wire.send(fx, node, to);
+        if let Passage::Arrives(at) = passage {
+            let pipe = connection.pipe_mut(from.side);
+            pipe.last_arrival = at.max(pipe.last_arrival);
+            fx.schedule(pipe.last_arrival, event);
+        }
+        passage
+    }
+
+    /// Whether a cut, or a host that is down, swallows what arrives at an end now.
+    pub(super) fn swallows(&mut self, to: EndId) -> bool {
+        let Some(connection) = self.connections.get(to.connection) else {
+            return true;
+        };
+        let (node, from) = (
+            connection.end(to.side).node,
+            connection.end(to.side.other()).node,
+        );
+        if self.wire.blocks(from, node) {
+            self.wire.effective(Family::Partition);
+            return true;
+        }
+        !self.host(node).up
+    }
+
+    /// Sends a reset from an end. Nobody sends it again if it is lost: the other end will hear of
+    /// it when it next sends something.
+    pub(super) fn send_reset<F: Effects>(&mut self, fx: &mut F, from: EndId) {
+        let event = NetEvent::Reset {
+            receiver: from.other(),
+        };
+        if let Passage::Lost(family) = self.send_packet(fx, from, event) {
+            self.wire.effective(family);
+        }
+    }
+
+    pub(super) fn on_reset<F: Effects>(&mut self, fx: &mut F, at: EndId) {
+        if self.swallows(at) {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(at.connection) else {
+            return;
+        };
+        let finished = connection.pipe(at.side.other()).is_finished();
+        let end = connection.end_mut(at.side);
+        let node = end.node;
+        let (kind, error) = match end.state {
+            State::Void | State::Dead => return,
+            State::Asking => (Kind::ConnectionRefused, Some(libc::ECONNREFUSED)),
+            // A program that has read to the end is told when it writes: EPIPE.
+            State::Answering | State::Open if finished => (Kind::StreamReset, None),
+            State::Answering | State::Open => (Kind::StreamReset, Some(libc::ECONNRESET)),
+        };
+        fx.record(kind, node, at.subject(), 0, &[]);
+        self.die(fx, at, error);
+    }
+
+    /// An end stops being one: it sends nothing more, and its program is told why.
+    pub(super) fn die<F: Effects>(&mut self, fx: &mut F, at: EndId, error: Option<i32>) {
+        let Some(connection) = self.connections.get_mut(at.connection) else {
+            return;
+        };
+        let (end, pipe) = connection.sending(at.side);
+        if end.state == State::Answering
+            && let Owner::Listener(listener) = end.owner
+        {
+            end.owner = Owner::Nobody;
+            self.listeners
+                .get_mut(listener)
+                .expect("it outlives its queue")
+                .answering -= 1;
+        }
+        end.state = State::Dead;
+        end.error = error;
+        let events = [
+            end.timer.take(),
+            pipe.news_event.take(),
+            pipe.retransmit.take(),
+        ];
+        for key in events.into_iter().flatten() {
+            fx.cancel(key);
+        }
+        pipe.forget_unsent();
+        end.wake_reader(fx);
+        end.wake_writer(fx);
+        self.forget_if_over(at.connection);
+    }
+
+    /// Resets a connection from one end, which dies.
+    pub(super) fn abort<F: Effects>(&mut self, fx: &mut F, from: EndId) {
+        self.send_reset(fx, from);
+        self.die(fx, from, None);
+    }
+
+    /// Forgets a connection of which no end is left. What is in flight finds nothing.
+    pub(super) fn forget_if_over(&mut self, id: SocketId) {
+        if self.connections.get(id).is_some_and(Connection::is_over) {
+            self.connections.remove(id);
+        }
+    }
+}

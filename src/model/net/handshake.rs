@@ -1,0 +1,397 @@
+//! How connections begin: listeners, asking, answering, and being refused.
+//!
+//! Owns the listeners and their queues. The handshake is TCP's: a SYN, an answer to it and an
+//! answer to that. Each of the first two is sent again until it is answered; who gets no answer at
+//! all gives up after the times that Linux takes.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::addr::{NOWHERE, shown, wildcard};
+use super::connection::{Connection, End, EndId, Owner, Side, State};
+use super::host::Protocol;
+use super::link::Passage;
+use super::{Answer, Death, Effects, Fabric, NetEvent, Signal, SocketId, os_error};
+use crate::kernel::{Kind, NodeId};
+
+/// The wait before the packet of a handshake is first sent again; it doubles each time (RFC 6298).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a client asks again, which makes 127 s. Linux: net.ipv4.tcp_syn_retries.
+const ASK_RETRIES: u32 = 6;
+/// How often a server answers again, which makes 63 s. Linux: net.ipv4.tcp_synack_retries.
+const ANSWER_RETRIES: u32 = 5;
+
+/// A socket that takes connections in.
+#[derive(Debug)]
+pub(super) struct Listener {
+    node: NodeId,
+    address: SocketAddr,
+    backlog: usize,
+    /// Connections whose handshake is under way.
+    pub(super) answering: usize,
+    /// Connections to be accepted.
+    queue: VecDeque<SocketId>,
+    arrival: Signal,
+}
+
+impl Fabric {
+    /// Listens for connections; port 0 takes an ephemeral one. `backlog` connections, and one more,
+    /// may wait to be accepted; who asks beyond that gets no answer, and asks again.
+    ///
+    /// # Errors
+    /// `EADDRNOTAVAIL`, `EADDRINUSE`.
+    pub(crate) fn listen<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        node: NodeId,
+        address: SocketAddr,
+        backlog: u32,
+    ) -> io::Result<SocketId> {
+        let address = self.host_mut(node).bindable(fx, Protocol::Tcp, address)?;
+        let id = self.listeners.insert(Listener {
+            node,
+            address,
+            backlog: backlog as usize,
+            answering: 0,
+            queue: VecDeque::new(),
+            arrival: Signal::new(fx),
+        });
+        self.host_mut(node).tcp.take(address, Some(id));
+        Ok(id)
+    }
+
+    /// Takes the oldest connection out of a listener's queue: the end, and the peer's address.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn accept<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: SocketId,
+    ) -> io::Result<Answer<(EndId, SocketAddr)>> {
+        let listener = self
+            .listeners
+            .get_mut(id)
+            .ok_or_else(|| os_error(libc::EBADF))?;
+        let Some(connection) = listener.queue.pop_front() else {
+            return Ok(listener.arrival.wait());
+        };
+        let entry = self
+            .connections
+            .get_mut(connection)
+            .expect("the queue holds it");
+        let end = entry.end_mut(Side::Server);
+        end.hold(fx);
+        Ok(Answer::Done((
+            EndId {
+                connection,
+                side: Side::Server,
+            },
+            end.peer,
+        )))
+    }
+
+    /// The address on which a listener listens.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn listener_local(&self, id: SocketId) -> io::Result<SocketAddr> {
+        Ok(self
+            .listeners
+            .get(id)
+            .ok_or_else(|| os_error(libc::EBADF))?
+            .address)
+    }
+
+    /// Closes a listener, and does nothing if it is closed. Connections that nobody accepted are
+    /// reset.
+    pub(crate) fn close_listener<F: Effects>(&mut self, fx: &mut F, id: SocketId) {
+        self.end_listener(fx, id, Death::Kill);
+    }
+
+    /// Asks for a connection; [`connected`](Self::connected) tells what came of it.
+    ///
+    /// # Errors
+    /// `EADDRNOTAVAIL` when all ephemeral ports are taken, those of a route.
+    pub(crate) fn connect<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        node: NodeId,
+        to: SocketAddr,
+    ) -> io::Result<EndId> {
+        let bound = wildcard(to.ip());
+        let route = self
+            .addresses
+            .route(node, &self.host(node).addresses, bound, to.ip())?;
+        let port = self.host_mut(node).port_for_connection(fx, bound)?;
+        let local = shown(SocketAddr::new(route.source, port), bound);
+        let target = SocketAddr::new(route.to, to.port());
+        let peer = shown(target, bound);
+        let mut client = End::new(node, local, peer);
+        client.state = State::Asking;
+        client.hold(fx);
+        let server = End::new(route.node, target, shown(local, route.to));
+        let connection = self
+            .connections
+            .insert(Connection::new(client, server, target));
+        let end = EndId {
+            connection,
+            side: Side::Client,
+        };
+        fx.record(
+            Kind::ConnectSent,
+            node,
+            end.subject(),
+            u64::from(to.port()),
+            &[],
+        );
+        self.ask(fx, end);
+        Ok(end)
+    }
+
+    /// Waits for the connection that was asked for.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`, `ETIMEDOUT`, `EBADF`.
+    pub(crate) fn connected(&mut self, id: EndId) -> io::Result<Answer<()>> {
+        let end = self.held_mut(id)?;
+        if let Some(error) = end.error.take() {
+            return Err(os_error(error));
+        }
+        match (end.state, &mut end.room) {
+            (State::Asking, Some(signal)) => Ok(signal.wait()),
+            _ => Ok(Answer::Done(())),
+        }
+    }
+
+    fn ask<F: Effects>(&mut self, fx: &mut F, client: EndId) {
+        let connection = self
+            .connections
+            .get_mut(client.connection)
+            .expect("the caller has it");
+        let node = connection.end(Side::Server).node;
+        if node != NOWHERE {
+            let boot = self.host(node).boot;
+            let event = NetEvent::Syn {
+                connection: client.connection,
+                boot,
+            };
+            self.send_handshake(fx, client, event);
+        }
+        self.wait_for_answer(fx, client);
+    }
+
+    fn answer<F: Effects>(&mut self, fx: &mut F, server: EndId) {
+        self.send_handshake(
+            fx,
+            server,
+            NetEvent::SynAck {
+                connection: server.connection,
+            },
+        );
+        self.wait_for_answer(fx, server);
+    }
+
+    fn send_handshake<F: Effects>(&mut self, fx: &mut F, from: EndId, event: NetEvent) {
+        if let Passage::Lost(family) = self.send_packet(fx, from, event) {
+            self.wire.effective(family);
+        }
+    }
+
+    /// Sets the timer of a handshake anew.
+    fn wait_for_answer<F: Effects>(&mut self, fx: &mut F, id: EndId) {
+        let Some(connection) = self.connections.get_mut(id.connection) else {
+            return;
+        };
+        let end = connection.end_mut(id.side);
+        if let Some(timer) = end.timer.take() {
+            fx.cancel(timer);
+        }
+        end.asked_at = fx.now();
+        let at = fx
+            .now()
+            .saturating_add(ANSWER_TIMEOUT * (1 << end.attempts));
+        end.timer = Some(fx.schedule(at, NetEvent::Handshake { end: id }));
+    }
+
+    pub(super) fn on_handshake_timer<F: Effects>(&mut self, fx: &mut F, id: EndId) {
+        let Some(connection) = self.connections.get_mut(id.connection) else {
+            return;
+        };
+        let end = connection.end_mut(id.side);
+        end.timer = None;
+        end.attempts += 1;
+        match end.state {
+            State::Asking if end.attempts > ASK_RETRIES => {
+                fx.record(Kind::StreamTimedOut, end.node, id.subject(), 0, &[]);
+                self.die(fx, id, Some(libc::ETIMEDOUT));
+            }
+            State::Asking => self.ask(fx, id),
+            State::Answering if end.attempts > ANSWER_RETRIES => self.die(fx, id, None),
+            State::Answering => self.answer(fx, id),
+            State::Void | State::Open | State::Dead => {}
+        }
+    }
+
+    pub(super) fn on_syn<F: Effects>(&mut self, fx: &mut F, connection: SocketId, boot: u32) {
+        let server = EndId {
+            connection,
+            side: Side::Server,
+        };
+        if self.swallows(server) {
+            return;
+        }
+        let Some(entry) = self.connections.get(connection) else {
+            return;
+        };
+        let (node, state) = (entry.end(Side::Server).node, entry.end(Side::Server).state);
+        if self.host(node).boot != boot {
+            return;
+        }
+        match state {
+            State::Void => self.take_in(fx, server),
+            State::Answering => self.answer(fx, server),
+            State::Asking | State::Open => {}
+            State::Dead => self.send_reset(fx, server),
+        }
+    }
+
+    /// A host is asked for a connection: it answers, refuses, or if the queue is full is silent.
+    fn take_in<F: Effects>(&mut self, fx: &mut F, server: EndId) {
+        let entry = self
+            .connections
+            .get_mut(server.connection)
+            .expect("the caller has it");
+        let node = entry.end(Side::Server).node;
+        let Some(id) = self.hosts[node.index()]
+            .as_ref()
+            .and_then(|host| host.tcp.find(entry.target))
+        else {
+            self.send_reset(fx, server);
+            return;
+        };
+        let listener = self
+            .listeners
+            .get_mut(id)
+            .expect("a taken port names a listener");
+        if listener.answering + listener.queue.len() > listener.backlog {
+            return;
+        }
+        listener.answering += 1;
+        let bound: IpAddr = listener.address.ip();
+        let client = entry.end(Side::Client).local;
+        let canonical = SocketAddr::new(client.ip().to_canonical(), client.port());
+        let target = entry.target;
+        let end = entry.end_mut(Side::Server);
+        end.local = shown(target, bound);
+        end.peer = shown(canonical, bound);
+        end.state = State::Answering;
+        end.owner = Owner::Listener(id);
+        self.answer(fx, server);
+    }
+
+    pub(super) fn on_syn_ack<F: Effects>(&mut self, fx: &mut F, connection: SocketId) {
+        let client = EndId {
+            connection,
+            side: Side::Client,
+        };
+        if self.swallows(client) {
+            return;
+        }
+        let Some(entry) = self.connections.get_mut(connection) else {
+            return;
+        };
+        let end = entry.end_mut(Side::Client);
+        match end.state {
+            State::Asking => {
+                end.state = State::Open;
+                if let Some(timer) = end.timer.take() {
+                    fx.cancel(timer);
+                }
+                let (node, round_trip) = (end.node, fx.now().saturating_since(end.asked_at));
+                end.wake_writer(fx);
+                entry.round_trip = round_trip;
+                fx.record(Kind::ConnectionEstablished, node, client.subject(), 0, &[]);
+                self.send_handshake(fx, client, NetEvent::Established { connection });
+            }
+            State::Open => self.send_handshake(fx, client, NetEvent::Established { connection }),
+            State::Void | State::Answering => {}
+            State::Dead => self.send_reset(fx, client),
+        }
+    }
+
+    pub(super) fn on_established<F: Effects>(&mut self, fx: &mut F, connection: SocketId) {
+        let server = EndId {
+            connection,
+            side: Side::Server,
+        };
+        if self.swallows(server) {
+            return;
+        }
+        let Some(entry) = self.connections.get(connection) else {
+            return;
+        };
+        match entry.end(Side::Server).state {
+            State::Answering => self.enqueue(fx, server),
+            State::Dead => self.send_reset(fx, server),
+            State::Void | State::Asking | State::Open => {}
+        }
+    }
+
+    /// A server has heard that its answer arrived: the connection can be accepted.
+    pub(super) fn enqueue<F: Effects>(&mut self, fx: &mut F, server: EndId) {
+        let Some(entry) = self.connections.get_mut(server.connection) else {
+            return;
+        };
+        let end = entry.end_mut(Side::Server);
+        let Owner::Listener(id) = end.owner else {
+            return;
+        };
+        end.state = State::Open;
+        if let Some(timer) = end.timer.take() {
+            fx.cancel(timer);
+        }
+        let listener = self.listeners.get_mut(id).expect("it outlives its queue");
+        listener.answering -= 1;
+        listener.queue.push_back(server.connection);
+        fx.record(Kind::ConnectionAccepted, end.node, server.subject(), 0, &[]);
+        listener.arrival.wake(fx);
+    }
+
+    pub(super) fn close_listeners_of<F: Effects>(&mut self, fx: &mut F, node: NodeId, how: Death) {
+        for id in self.listeners.ids_where(|listener| listener.node == node) {
+            self.end_listener(fx, id, how);
+        }
+    }
+
+    fn end_listener<F: Effects>(&mut self, fx: &mut F, id: SocketId, how: Death) {
+        let waiting =
+            |connection: &Connection| connection.end(Side::Server).owner == Owner::Listener(id);
+        if self.listeners.get(id).is_none() {
+            return;
+        }
+        for connection in self.connections.ids_where(waiting) {
+            let server = EndId {
+                connection,
+                side: Side::Server,
+            };
+            if how == Death::Kill {
+                self.send_reset(fx, server);
+            }
+            self.die(fx, server, None);
+            if let Some(entry) = self.connections.get_mut(connection) {
+                entry.end_mut(Side::Server).owner = Owner::Nobody;
+            }
+            self.forget_if_over(connection);
+        }
+        let Some(listener) = self.listeners.remove(id) else {
+            return;
+        };
+        self.host_mut(listener.node)
+            .tcp
+            .release(listener.address.port(), Some(id));
+        fx.free_token(listener.arrival.token);
+    }
+}

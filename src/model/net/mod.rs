@@ -1,0 +1,416 @@
+//! A network as a state machine: hosts, datagrams, ordered byte streams, latency, loss and cuts.
+//!
+//! Owns every socket, every packet in flight and the links between hosts. It takes the time as an
+//! argument, asks for timers and wake-ups through [`Effects`], and must never know a future, a task
+//! or a program.
+//!
+//! A call that cannot finish answers with the [`Token`] on which to wait; who waits, and how, is
+//! not known here.
+//!
+//! # Fidelity
+//! A write to a stream travels as one packet, without segmentation, Nagle's algorithm or congestion
+//! control. Connections leave no `TIME_WAIT`. There is no bandwidth, duplication or corruption, no
+//! multicast or broadcast, and names resolve at once. A packet in flight when its link is cut is
+//! lost if the link is still cut at its arrival. Nothing reaches a host whose power was lost while
+//! the packet was in flight, even if it is up again.
+
+mod addr;
+mod connection;
+mod dns;
+mod handshake;
+mod host;
+mod link;
+mod map;
+mod pipe;
+mod slab;
+mod stream;
+mod udp;
+
+// TESTS
+
+use core::mem::size_of;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+pub(crate) use connection::{EndId, Side};
+pub use link::LinkConfig;
+pub(crate) use slab::SocketId;
+
+use self::addr::{Addresses, default_address};
+use self::connection::Connection;
+use self::dns::Names;
+use self::handshake::Listener;
+use self::host::Host;
+use self::link::Wire;
+use self::slab::Slab;
+use self::udp::{Packets, UdpSocket};
+use crate::kernel::{Choices, EntityKey, EventKey, FaultCounters, Kind, NodeId, SimTime, Step};
+
+/// What the network asks of the world around it.
+pub(crate) trait Effects {
+    /// The time.
+    fn now(&self) -> SimTime;
+    /// The door to everything random.
+    fn choices(&mut self) -> &mut Choices;
+    /// Has `event` given to [`Fabric::handle`] at that time.
+    fn schedule(&mut self, at: SimTime, event: NetEvent) -> EventKey;
+    /// Takes an event back, if it has not happened.
+    fn cancel(&mut self, key: EventKey);
+    /// Wakes all who wait on the token.
+    fn wake(&mut self, token: Token);
+    /// A new token.
+    fn token(&mut self) -> Token;
+    /// Gives a token back; nobody waits on it any more.
+    fn free_token(&mut self, token: Token);
+    /// Adds to the trace; the cause is the step being carried out.
+    fn record(
+        &mut self,
+        kind: Kind,
+        node: NodeId,
+        subject: u64,
+        value: u64,
+        payload: &[u8],
+    ) -> Step;
+}
+
+/// Something to wait on; allocated by the world, through [`Effects::token`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Token(pub(crate) u32);
+
+/// What a call gives that may have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer<T> {
+    /// It is done.
+    Done(T),
+    /// Ask again when this token is woken.
+    Wait(Token),
+}
+
+/// What happens in the network at some time. Carries ids; what they name is kept here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NetEvent {
+    /// A datagram arrives.
+    Datagram { packet: u32 },
+    /// The word that nobody listens arrives at the sender of a datagram.
+    Unreachable { socket: SocketId, by: NodeId },
+    /// The asking of a connection arrives at the host as it was booted then.
+    Syn { connection: SocketId, boot: u32 },
+    /// The answer to it arrives.
+    SynAck { connection: SocketId },
+    /// The answer to that arrives.
+    Established { connection: SocketId },
+    /// The packets of a handshake have been waited for long enough by this end.
+    Handshake { end: EndId },
+    /// Bytes arrive that this end sent.
+    Segment { sender: EndId },
+    /// Word of what arrived comes to the end that sent it.
+    Acknowledgement { sender: EndId },
+    /// This end sends again what was lost.
+    Retransmit { sender: EndId },
+    /// A reset arrives at this end.
+    Reset { receiver: EndId },
+}
+
+const _: () = assert!(
+    size_of::<NetEvent>() <= 24,
+    "events are moved around in the queue"
+);
+
+/// How a node's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// The process died; its kernel closes its sockets, and the peers hear of it.
+    Kill,
+    /// Power was lost; nobody hears anything.
+    Crash,
+}
+
+/// All hosts, sockets and links of a world.
+#[derive(Debug)]
+pub(crate) struct Fabric {
+    hosts: Vec<Option<Host>>,
+    addresses: Addresses,
+    names: Names,
+    wire: Wire,
+    sockets: Slab<UdpSocket>,
+    packets: Packets,
+    listeners: Slab<Listener>,
+    connections: Slab<Connection>,
+}
+
+impl Fabric {
+    /// A network without hosts, whose links behave like `default`.
+    ///
+    /// # Panics
+    /// If the latency of the configuration makes no sense.
+    #[track_caller]
+    pub(crate) fn new(default: LinkConfig) -> Self {
+        Self {
+            hosts: Vec::new(),
+            addresses: Addresses::default(),
+            names: Names::default(),
+            wire: Wire::new(default),
+            sockets: Slab::new(),
+            packets: Packets::default(),
+            listeners: Slab::new(),
+            connections: Slab::new(),
+        }
+    }
+
+    /// Adds a host, up, that `name` resolves to. Its addresses are those given, and unless an IPv4
+    /// address is among them one in 10.0.0.0/8 made of its number, which comes first.
+    ///
+    /// # Panics
+    /// If the node has a host already, or an address belongs to another or cannot be a host's own.
+    #[track_caller]
+    pub(crate) fn add_host(&mut self, node: NodeId, name: &str, addresses: &[IpAddr]) {
+        let mut own: Vec<_> = addresses.iter().map(IpAddr::to_canonical).collect();
+        if !own.iter().any(IpAddr::is_ipv4) {
+            own.insert(0, default_address(node));
+        }
+        for address in &own {
+            self.addresses.add(*address, node);
+        }
+        self.names.set(name, own.clone());
+        let key = EntityKey::of(name);
+        self.wire.add(node, key);
+        if self.hosts.len() <= node.index() {
+            self.hosts.resize_with(node.index() + 1, || None);
+        }
+        let place = &mut self.hosts[node.index()];
+        assert!(
+            place.is_none(),
+            "{node} has a host already: add each node once"
+        );
+        *place = Some(Host::new(key, own));
+    }
+
+    /// Gives a name its addresses, besides the names of hosts; replaces what it had.
+    pub(crate) fn set_name(&mut self, name: &str, addresses: Vec<IpAddr>) {
+        self.names.set(name, addresses);
+    }
+
+    /// The addresses of a name, of an address written as text, or of `localhost`.
+    ///
+    /// # Errors
+    /// As `getaddrinfo` puts it, if the name is unknown.
+    pub(crate) fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        self.names.resolve(name)
+    }
+
+    /// The addresses of a node's host, the first of each family being its source address.
+    #[track_caller]
+    pub(crate) fn addresses(&self, node: NodeId) -> &[IpAddr] {
+        &self.host(node).addresses
+    }
+
+    /// Changes all links that have no settings of their own, for packets sent from now on.
+    ///
+    /// # Panics
+    /// If the latency makes no sense.
+    #[track_caller]
+    pub(crate) fn set_default_link(&mut self, config: LinkConfig) {
+        self.wire.links_mut().set_default(config);
+    }
+
+    /// Gives the link from one node to another settings of its own, or takes them away, for packets
+    /// sent from now on. The opposite direction is not touched.
+    ///
+    /// # Panics
+    /// If either node has no host, or the latency makes no sense.
+    #[track_caller]
+    pub(crate) fn set_link(&mut self, from: NodeId, to: NodeId, config: Option<LinkConfig>) {
+        self.check_pair(from, to);
+        self.wire.links_mut().set(from, to, config);
+    }
+
+    /// Cuts the link from one node to another: from now on nothing sent arrives, and what is in
+    /// flight is lost if the link is still cut when it arrives. The sender is told nothing.
+    ///
+    /// # Panics
+    /// If either node has no host, or they are the same.
+    #[track_caller]
+    pub(crate) fn cut<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
+        self.check_pair(from, to);
+        if self.wire.cuts_mut().insert(from, to) {
+            fx.record(Kind::LinkCut, from, u64::from(to.number()), 0, &[]);
+            self.judge_acknowledgements_at_arrival(fx, from, to);
+        }
+    }
+
+    /// Heals the link from one node to another.
+    ///
+    /// # Panics
+    /// If either node has no host, or they are the same.
+    #[track_caller]
+    pub(crate) fn heal<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
+        self.check_pair(from, to);
+        if self.wire.cuts_mut().remove(from, to) {
+            fx.record(Kind::LinkHealed, from, u64::from(to.number()), 0, &[]);
+        }
+    }
+
+    /// Whether the link from one node to another is cut.
+    pub(crate) fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        self.wire.cuts().contains(from, to)
+    }
+
+    /// Cuts every link between nodes of different groups, in both directions. Nodes in no group
+    /// keep all their links.
+    ///
+    /// # Panics
+    /// If a node has no host or is in two groups.
+    #[track_caller]
+    pub(crate) fn partition<F: Effects>(&mut self, fx: &mut F, groups: &[&[NodeId]]) {
+        for (i, group) in groups.iter().enumerate() {
+            let others = groups[..i].iter().chain(&groups[i + 1..]);
+            for to in others.copied().flatten() {
+                for from in *group {
+                    self.cut(fx, *from, *to);
+                }
+            }
+        }
+    }
+
+    /// Cuts a node off from all others, in both directions.
+    ///
+    /// # Panics
+    /// If the node has no host.
+    #[track_caller]
+    pub(crate) fn isolate<F: Effects>(&mut self, fx: &mut F, node: NodeId) {
+        for other in self
+            .nodes()
+            .filter(|other| *other != node)
+            .collect::<Vec<_>>()
+        {
+            self.cut(fx, node, other);
+            self.cut(fx, other, node);
+        }
+    }
+
+    /// Heals every link.
+    pub(crate) fn heal_all<F: Effects>(&mut self, fx: &mut F) {
+        let nodes: Vec<_> = self.nodes().collect();
+        for from in &nodes {
+            for to in nodes.iter().filter(|to| *to != from) {
+                if self.wire.cuts().is_empty() {
+                    return;
+                }
+                self.heal(fx, *from, *to);
+            }
+        }
+    }
+
+    /// The sockets of a node's process come to the end that its death gives them. After a
+    /// [`Crash`](Death::Crash) the host is down.
+    ///
+    /// # Panics
+    /// If the node has no host.
+    #[track_caller]
+    pub(crate) fn process_died<F: Effects>(&mut self, fx: &mut F, node: NodeId, how: Death) {
+        self.close_streams_of(fx, node, how);
+        self.close_listeners_of(fx, node, how);
+        self.close_sockets_of(fx, node);
+        if how == Death::Crash {
+            let host = self.host_mut(node);
+            host.forget();
+            host.up = false;
+            host.boot += 1;
+        }
+    }
+
+    /// A crashed host has power again: packets sent from now on arrive.
+    ///
+    /// # Panics
+    /// If the node has no host.
+    #[track_caller]
+    pub(crate) fn host_up(&mut self, node: NodeId) {
+        self.host_mut(node).up = true;
+    }
+
+    /// What the faults of the network did.
+    pub(crate) const fn counters(&self) -> &FaultCounters {
+        self.wire.counters()
+    }
+
+    /// Carries out what was scheduled.
+    pub(crate) fn handle<F: Effects>(&mut self, fx: &mut F, event: NetEvent) {
+        match event {
+            NetEvent::Datagram { packet } => self.on_datagram(fx, packet),
+            NetEvent::Unreachable { socket, by } => self.on_unreachable(fx, socket, by),
+            NetEvent::Syn { connection, boot } => self.on_syn(fx, connection, boot),
+            NetEvent::SynAck { connection } => self.on_syn_ack(fx, connection),
+            NetEvent::Established { connection } => self.on_established(fx, connection),
+            NetEvent::Handshake { end } => self.on_handshake_timer(fx, end),
+            NetEvent::Segment { sender } => self.on_segment(fx, sender),
+            NetEvent::Acknowledgement { sender } => self.on_acknowledgement(fx, sender),
+            NetEvent::Retransmit { sender } => self.on_retransmit(fx, sender),
+            NetEvent::Reset { receiver } => self.on_reset(fx, receiver),
+        }
+    }
+
+    #[track_caller]
+    fn host(&self, node: NodeId) -> &Host {
+        let host = self.hosts.get(node.index()).and_then(Option::as_ref);
+        host.unwrap_or_else(|| panic!("{node} is in no network: add it to this simulation first"))
+    }
+
+    #[track_caller]
+    fn host_mut(&mut self, node: NodeId) -> &mut Host {
+        let host = self.hosts.get_mut(node.index()).and_then(Option::as_mut);
+        host.unwrap_or_else(|| panic!("{node} is in no network: add it to this simulation first"))
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        (0..)
+            .zip(&self.hosts)
+            .filter(|(_, host)| host.is_some())
+            .map(|(n, _)| NodeId::new(n))
+    }
+
+    #[track_caller]
+    fn check_pair(&self, from: NodeId, to: NodeId) {
+        self.host(from);
+        self.host(to);
+        assert!(from != to, "{from} has no link to itself: name two nodes");
+    }
+}
+
+/// Who waits for something at a socket.
+#[derive(Debug)]
+struct Signal {
+    token: Token,
+    /// Whether anybody was told to wait since the last wake-up.
+    armed: bool,
+}
+
+impl Signal {
+    fn new<F: Effects>(fx: &mut F) -> Self {
+        Self {
+            token: fx.token(),
+            armed: false,
+        }
+    }
+
+    fn wait<T>(&mut self) -> Answer<T> {
+        self.armed = true;
+        Answer::Wait(self.token)
+    }
+
+    #[inline]
+    fn wake<F: Effects>(&mut self, fx: &mut F) {
+        if core::mem::take(&mut self.armed) {
+            fx.wake(self.token);
+        }
+    }
+}
+
+/// The error of this number, as the operating system would give it.
+fn os_error(code: i32) -> io::Error {
+    io::Error::from_raw_os_error(code)
+}
+
+/// An address as the subject of a record: the node and the port.
+fn subject(node: NodeId, address: SocketAddr) -> u64 {
+    u64::from(node.number()) << 16 | u64::from(address.port())
+}

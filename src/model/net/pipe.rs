@@ -1,0 +1,349 @@
+//! One direction of a stream: its bytes, how far they have come, and what its sender knows.
+//!
+//! Owns the bytes from the write that accepts them to the read that takes them: they are copied in
+//! once, out once, and are never moved between. It must never know links, timers or sockets.
+//!
+//! ```text
+//!        read       delivered        sent       written
+//!  taken  |  readable   |  in flight   |  unsent   |  free
+//! --------+-------------+--------------+-----------+--------
+//!                acked: what the sender knows of delivered, ends the send buffer
+//!                edge: what the sender knows of the receive window's end, ends sending
+//! ```
+
+use core::cmp::max;
+use std::collections::VecDeque;
+
+use crate::kernel::{EventKey, SimTime};
+
+/// What the sender keeps until it is acknowledged: a write beyond it waits.
+pub(super) const SEND_BUFFER_BYTES: u64 = 128 * 1024;
+/// What the receiver takes before it is read. Linux: the middle value of net.ipv4.tcp_rmem.
+pub(super) const RECEIVE_WINDOW_BYTES: u64 = 128 * 1024;
+/// A reader tells of a wider window once it has grown by this much, and not for each byte read:
+/// the receiver's part in avoiding silly windows (RFC 1122, 4.2.3.3). At most half of the window,
+/// or a sender that filled it might never hear.
+const WINDOW_STEP_BYTES: u64 = RECEIVE_WINDOW_BYTES / 2;
+/// A waiting writer is woken when this much is free, and not for each byte, as on Linux.
+const FREE_TO_WAKE_BYTES: u64 = SEND_BUFFER_BYTES / 3;
+
+/// One direction of a connection.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    /// From `read` to the last byte written.
+    bytes: VecDeque<u8>,
+    // Positions in the stream, in bytes since its beginning.
+    read: u64,
+    delivered: u64,
+    sent: u64,
+    acked: u64,
+    edge: u64,
+    /// The edge of which the receiver told last.
+    told: u64,
+    fin: Fin,
+    /// What is on its way, in order of arrival: packets of a connection do not overtake.
+    flight: VecDeque<Segment>,
+    /// Acknowledgements on their way back, in order of arrival. They are looked at when the sender
+    /// needs them; there is an event for one only when the sender waits for it.
+    news: VecDeque<News>,
+    /// When the last packet of this direction arrives.
+    pub(super) last_arrival: SimTime,
+    /// The event for the first of `news`.
+    pub(super) news_event: Option<EventKey>,
+    /// The event that sends again.
+    pub(super) retransmit: Option<EventKey>,
+    /// How often the sender has sent again without hearing anything.
+    pub(super) retries: u32,
+    /// Something is lost: what comes behind it waits until it is sent again.
+    pub(super) stalled: bool,
+    /// Word of a wider window was lost, and no later word is on its way.
+    pub(super) news_lost: bool,
+}
+
+/// A packet of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    start: u64,
+    end: u64,
+    fin: bool,
+}
+
+/// What a segment brought to the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delivery {
+    pub(super) bytes: u64,
+    /// The end of the stream is known from now on.
+    pub(super) fin: bool,
+}
+
+/// How far the end of the stream has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fin {
+    /// More may be written.
+    Open,
+    /// Nothing more is written; it goes behind the last byte.
+    Queued,
+    Sent,
+    Delivered,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct News {
+    at: SimTime,
+    acked: u64,
+    edge: u64,
+}
+
+impl Pipe {
+    pub(super) const fn new() -> Self {
+        Self {
+            bytes: VecDeque::new(),
+            read: 0,
+            delivered: 0,
+            sent: 0,
+            acked: 0,
+            edge: RECEIVE_WINDOW_BYTES,
+            told: RECEIVE_WINDOW_BYTES,
+            fin: Fin::Open,
+            flight: VecDeque::new(),
+            news: VecDeque::new(),
+            last_arrival: SimTime::ZERO,
+            news_event: None,
+            retransmit: None,
+            retries: 0,
+            stalled: false,
+            news_lost: false,
+        }
+    }
+
+    /// Accepts bytes as far as there is room; says how many.
+    #[inline]
+    pub(super) fn write(&mut self, data: &[u8]) -> usize {
+        assert!(
+            self.fin == Fin::Open,
+            "nothing is written behind the end of a stream"
+        );
+        let room = usize::try_from(self.free()).unwrap_or(usize::MAX);
+        let accepted = data.len().min(room);
+        self.bytes.extend(&data[..accepted]);
+        accepted
+    }
+
+    /// Copies what can be read into a buffer; says how much.
+    #[inline]
+    pub(super) fn peek(&self, buffer: &mut [u8]) -> usize {
+        let length = usize::try_from(self.readable())
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let (front, back) = self.bytes.as_slices();
+        let split = length.min(front.len());
+        buffer[..split].copy_from_slice(&front[..split]);
+        buffer[split..length].copy_from_slice(&back[..length - split]);
+        length
+    }
+
+    /// Takes bytes away that were looked at. Says whether the receiver has a wider window to tell
+    /// of.
+    #[inline]
+    pub(super) fn consume(&mut self, length: usize) -> bool {
+        assert!(
+            length as u64 <= self.readable(),
+            "only what was delivered is read"
+        );
+        self.bytes.drain(..length);
+        self.read += length as u64;
+        self.read + RECEIVE_WINDOW_BYTES - self.told >= WINDOW_STEP_BYTES
+    }
+
+    /// Ends the stream behind what is written.
+    pub(super) fn finish(&mut self) {
+        self.fin = max(self.fin, Fin::Queued);
+    }
+
+    /// The next segment to send, if the window allows any.
+    #[inline]
+    pub(super) fn next_segment(&mut self) -> Option<Segment> {
+        let end = self.written().min(self.edge);
+        let fin = self.fin == Fin::Queued && end == self.written();
+        if self.stalled || end == self.sent && !fin {
+            return None;
+        }
+        let segment = Segment {
+            start: self.sent,
+            end,
+            fin,
+        };
+        self.note_sent(segment);
+        Some(segment)
+    }
+
+    /// Everything that has not arrived and may be sent, as one segment: maybe an empty one, which
+    /// makes the receiver say again what it has.
+    pub(super) fn segment_again(&mut self) -> Segment {
+        let end = max(self.sent, self.written().min(self.edge));
+        let fin = matches!(self.fin, Fin::Queued | Fin::Sent) && end == self.written();
+        let segment = Segment {
+            start: self.delivered,
+            end,
+            fin,
+        };
+        self.note_sent(segment);
+        segment
+    }
+
+    fn note_sent(&mut self, segment: Segment) {
+        assert!(segment.start <= segment.end, "a segment has a direction");
+        self.sent = segment.end;
+        if segment.fin {
+            self.fin = Fin::Sent;
+        }
+    }
+
+    /// A segment is on its way.
+    #[inline]
+    pub(super) fn depart(&mut self, segment: Segment) {
+        self.flight.push_back(segment);
+    }
+
+    /// The segment that arrives now.
+    ///
+    /// # Panics
+    /// If none is on its way.
+    #[inline]
+    pub(super) fn arrive(&mut self) -> Segment {
+        self.flight
+            .pop_front()
+            .expect("each segment on its way has one event")
+    }
+
+    /// Whether a segment would bring the receiver anything.
+    pub(super) fn would_deliver(&self, segment: Segment) -> bool {
+        let fin = segment.fin && self.fin != Fin::Delivered;
+        segment.start <= self.delivered && (segment.end > self.delivered || fin)
+    }
+
+    /// Takes a segment in at the receiver; `None` if something before it is missing.
+    #[inline]
+    pub(super) fn deliver(&mut self, segment: Segment) -> Option<Delivery> {
+        if segment.start > self.delivered {
+            return None;
+        }
+        let bytes = segment.end.saturating_sub(self.delivered);
+        let fin = segment.fin && self.fin != Fin::Delivered;
+        self.delivered += bytes;
+        assert!(
+            self.delivered <= self.read + self.bytes.len() as u64,
+            "bytes do not appear"
+        );
+        assert!(
+            self.delivered <= self.read + RECEIVE_WINDOW_BYTES,
+            "the window is kept"
+        );
+        if fin {
+            self.fin = Fin::Delivered;
+        }
+        Some(Delivery { bytes, fin })
+    }
+
+    /// Sends word of what has arrived, which is at the sender at `at`, or later if earlier word is.
+    #[inline]
+    pub(super) fn tell(&mut self, at: SimTime) {
+        let edge = self.told_now();
+        let at = self.news.back().map_or(at, |last| max(at, last.at));
+        // The end of the stream counts as one more byte, as in TCP.
+        let acked = self.delivered + u64::from(self.fin == Fin::Delivered);
+        let news = News { at, acked, edge };
+        match self.news.back_mut() {
+            Some(last) if last.at == at => *last = news,
+            _ => self.news.push_back(news),
+        }
+        self.news_lost = false;
+    }
+
+    /// Word of what has arrived was sent and lost.
+    pub(super) fn tell_in_vain(&mut self) {
+        self.told_now();
+        self.news_lost = self.news.is_empty();
+    }
+
+    fn told_now(&mut self) -> u64 {
+        self.told = self.read + RECEIVE_WINDOW_BYTES;
+        self.told
+    }
+
+    /// The sender learns what is there by now.
+    #[inline]
+    pub(super) fn learn(&mut self, now: SimTime) {
+        while let Some(news) = self.news.front().filter(|news| news.at <= now) {
+            self.acked = news.acked;
+            self.edge = news.edge;
+            self.news.pop_front();
+        }
+    }
+
+    /// Word that would be there by now is lost on its last stretch.
+    pub(super) fn learn_nothing(&mut self, now: SimTime) {
+        self.news.retain(|news| news.at > now);
+        self.news_lost = self.news.is_empty();
+    }
+
+    /// When the next word is there.
+    pub(super) fn next_news(&self) -> Option<SimTime> {
+        self.news.front().map(|news| news.at)
+    }
+
+    /// The sender is gone: what it has not sent never leaves.
+    pub(super) fn forget_unsent(&mut self) {
+        let kept = usize::try_from(self.sent.saturating_sub(self.read)).unwrap_or(usize::MAX);
+        self.bytes.truncate(kept);
+        self.news.clear();
+    }
+
+    /// Bytes that a write would accept.
+    pub(super) fn free(&self) -> u64 {
+        // With the end of the stream acknowledged, more is acknowledged than written.
+        SEND_BUFFER_BYTES - self.written().saturating_sub(self.acked)
+    }
+
+    /// Whether there is so much room that a writer should hear of it.
+    pub(super) fn is_roomy(&self) -> bool {
+        self.free() >= FREE_TO_WAKE_BYTES
+    }
+
+    /// Whether something is written that could not be sent yet.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.written() > self.sent || self.fin == Fin::Queued
+    }
+
+    /// Whether there is something sent of whose arrival no word is on its way or there.
+    pub(super) fn is_unacknowledged(&self) -> bool {
+        let acked = self.news.back().map_or(self.acked, |news| news.acked);
+        acked < self.sent + u64::from(self.fin >= Fin::Sent)
+    }
+
+    /// Bytes that can be read.
+    #[inline]
+    pub(super) const fn readable(&self) -> u64 {
+        self.delivered - self.read
+    }
+
+    /// Whether the reader will get no more than it can read now.
+    pub(super) fn is_finished(&self) -> bool {
+        self.fin == Fin::Delivered
+    }
+
+    /// Whether nothing more can be written.
+    pub(super) fn is_closed(&self) -> bool {
+        self.fin != Fin::Open
+    }
+
+    fn written(&self) -> u64 {
+        self.read + self.bytes.len() as u64
+    }
+}
+
+impl Segment {
+    pub(super) const fn length(self) -> u64 {
+        self.end - self.start
+    }
+}

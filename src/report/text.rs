@@ -1,0 +1,165 @@
+//! A failing run as at most 25 lines of text.
+
+use core::fmt;
+
+use crate::exec::{Failed, Failure, Policy};
+use crate::kernel::{Kind, NodeId, Record, Ring};
+use crate::sys::EscapeKind;
+
+/// All that the report of a failing run is made of.
+pub(crate) struct Report<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) failed: &'a Failed,
+    /// A command that replays the run.
+    pub(crate) replay: &'a str,
+    /// Where the scenario was saved, or why not.
+    pub(crate) saved: &'a str,
+    /// The digest of the run.
+    pub(crate) first: &'a str,
+    /// The digest of its replay.
+    pub(crate) second: Option<&'a str>,
+    /// The last records of the replay.
+    pub(crate) ring: Option<&'a Ring>,
+    pub(crate) node_names: &'a [String],
+    pub(crate) policy: Policy,
+    pub(crate) escaped: &'a [EscapeKind],
+    /// How the failure compares with the saved one that is being replayed.
+    pub(crate) scenario: Option<&'a str>,
+}
+
+/// Lines of a report, all told.
+const LINES: usize = 25;
+/// Records of the chain of causes that are shown.
+const CAUSES: usize = 8;
+/// Log lines that are shown.
+const NOTES: usize = 5;
+/// Tasks that are listed.
+const TASKS: usize = 6;
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = vec![
+            format!("{} failed with {}", self.name, self.failed.failure),
+            format!("  where   {}", self.failed.moment),
+            format!("  replay  {}", self.replay),
+            format!("  saved   {}", self.saved),
+            format!("  run     seed {}, {:?} scheduling, digest {}", self.seed, self.policy, self.first),
+        ];
+        if let Some(scenario) = self.scenario {
+            lines.push(format!("  kept    {scenario}"));
+        }
+        if let Some(second) = self.second.filter(|second| *second != self.first) {
+            lines.push(format!(
+                "  beware  the same seed again gave digest {second}: the run is not deterministic; \
+                 STORMGLASS_CHECK=1 tells where it differs"
+            ));
+        }
+        if !self.escaped.is_empty() {
+            let ways: Vec<_> = self.escaped.iter().map(ToString::to_string).collect();
+            lines.push(format!("  beware  it may not replay, having used: {}", ways.join(", ")));
+        }
+        self.tasks(&mut lines);
+        self.causes(&mut lines);
+        self.notes(&mut lines);
+        lines.truncate(LINES);
+        // A message of several lines counts as so many.
+        let text = lines.join("\n");
+        let mut shown: Vec<&str> = text.lines().collect();
+        if shown.len() > LINES {
+            shown.truncate(LINES - 1);
+            shown.push("  ...");
+        }
+        f.write_str(&shown.join("\n"))
+    }
+}
+
+impl Report<'_> {
+    fn tasks(&self, lines: &mut Vec<String>) {
+        let (title, tasks) = match &self.failed.failure {
+            Failure::Deadlock { waiting } | Failure::TimeLimit { waiting, .. } => {
+                ("  tasks that wait:", waiting)
+            }
+            Failure::Livelock { busy, .. } => ("  tasks that keep running:", busy),
+            Failure::Panic { .. }
+            | Failure::Error { .. }
+            | Failure::StepLimit { .. }
+            | Failure::Escape { .. }
+            | Failure::Hang { .. }
+            | Failure::Nondeterminism { .. } => return,
+        };
+        lines.push(title.to_owned());
+        lines.extend(tasks.iter().take(TASKS).map(|task| format!("    {task}")));
+        if tasks.len() > TASKS {
+            lines.push(format!("    and {} more", tasks.len() - TASKS));
+        }
+    }
+
+    /// The chain of causes that ends at the failure, latest last.
+    fn causes(&self, lines: &mut Vec<String>) {
+        let Some(ring) = self.ring else { return };
+        let mut chain = Vec::new();
+        let mut next = ring.get(self.failed.moment.step);
+        while let Some(record) = next {
+            chain.push(record);
+            if chain.len() == CAUSES || record.cause >= record.step {
+                break;
+            }
+            next = ring.get(record.cause);
+        }
+        if chain.is_empty() {
+            return;
+        }
+        lines.push("  what led to it:".to_owned());
+        lines.extend(chain.iter().rev().map(|record| self.describe(record)));
+    }
+
+    fn notes(&self, lines: &mut Vec<String>) {
+        let Some(ring) = self.ring else { return };
+        let mut notes: Vec<_> = ring.notes().rev().take(NOTES).collect();
+        if notes.is_empty() {
+            return;
+        }
+        notes.reverse();
+        lines.push("  last log lines:".to_owned());
+        lines.extend(notes.into_iter().map(|(_, text)| format!("    {text}")));
+    }
+
+    fn describe(&self, record: &Record) -> String {
+        let Record { step, at, node, kind, subject, value, .. } = record;
+        let place = self.node_names.get(node.index()).map_or("?", String::as_str);
+        let step = step.to_string();
+        let what = kind.name();
+        let details = match kind {
+            Kind::TaskPolled | Kind::TaskSpawned | Kind::TaskPanicked | Kind::TaskAborted => {
+                format!(" t{subject}")
+            }
+            Kind::DatagramSent | Kind::DatagramDropped => {
+                format!(", {value} bytes to {}", self.endpoint(*subject))
+            }
+            Kind::DatagramDelivered => {
+                format!(", {value} bytes from {}", self.endpoint(*subject))
+            }
+            Kind::StreamSent | Kind::StreamDelivered | Kind::StreamRetransmitted => {
+                format!(", {value} bytes on connection {subject}")
+            }
+            Kind::LinkCut | Kind::LinkHealed => format!(" to {}", self.endpoint(subject << 16)),
+            Kind::NodeStarted | Kind::NodeCrashed | Kind::NodeKilled => {
+                format!(", incarnation {subject}")
+            }
+            Kind::Mark => format!(" {value}"),
+            _ => String::new(),
+        };
+        format!("    {step:<8} {at} {place:<12} {what}{details}")
+    }
+
+    /// A node and port, as subjects of records hold them.
+    fn endpoint(&self, subject: u64) -> String {
+        let node = u32::try_from(subject >> 16).map(NodeId::new).unwrap_or_default();
+        let name = self.node_names.get(node.index()).map_or("?", String::as_str);
+        match subject & 0xffff {
+            0 => name.to_owned(),
+            port => format!("{name}:{port}"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The entry that joins the floors for a test: seeds, threads, the watchdog, the report.
+//!
+//! Floor 9. [`run`] is what a person calls and [`test`] what the attribute macro calls; both run
+//! each seed on a fresh thread of the operating system, so that no crate's thread-local state
+//! passes from one simulation to the next.
+
+pub(crate) mod env;
+mod scenario;
+mod thread;
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+
+pub use scenario::Scenario;
+
+use crate::exec::{Failed, Failure};
+use crate::report::text;
+use crate::sim::{Config, Outcome, ProgramResult, Sim};
+use env::Settings;
+use thread::Watched;
+
+/// Records that a report looks back over, to tell what led to the failure.
+const RING: usize = 100_000;
+
+/// Runs `test` once for each seed of `config`, and panics with a report at the first failure.
+///
+/// The future's output may be nothing or a `Result`, whose error fails the run. The environment
+/// can override which seeds run, and more: see the [crate's documentation](crate#environment).
+///
+/// ```
+/// use stormglass::{Config, run};
+///
+/// let summary = run(Config { seeds: 3, ..Config::default() }, |sim| async move {
+///     assert_eq!(sim.nodes().len(), 0);
+/// });
+/// assert_eq!(summary.seeds, 3);
+/// ```
+///
+/// # Panics
+/// If a run fails, with a report of at most 25 lines; if the configuration or the environment
+/// makes no sense.
+#[track_caller]
+pub fn run<F, Fut>(config: Config, test: F) -> Summary
+where
+    F: Fn(Sim) -> Fut + Send + Sync + 'static,
+    Fut: Future + 'static,
+    Fut::Output: ProgramResult + 'static,
+{
+    let location = Location::caller();
+    // Test runners name a test's thread after the test.
+    let thread = std::thread::current();
+    let name = match thread.name() {
+        Some(name) if name != "main" => name.to_owned(),
+        Some(_) | None => format!("{}:{}", location.file(), location.line()),
+    };
+    run_named(&name, config, test)
+}
+
+/// What `#[stormglass::test]` expands to: [`run`], with the test's path as its name.
+///
+/// # Panics
+/// As [`run`].
+#[doc(hidden)]
+pub fn test<F, Fut>(path: &str, config: Config, test: F)
+where
+    F: Fn(Sim) -> Fut + Send + Sync + 'static,
+    Fut: Future + 'static,
+    Fut::Output: ProgramResult + 'static,
+{
+    // Test runners name a test by its path without the crate.
+    let name = path.split_once("::").map_or(path, |(_, name)| name);
+    run_named(name, config, test);
+}
+
+/// What a successful [`run`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Seeds that ran.
+    pub seeds: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// Virtual time of all runs.
+    pub virtual_time: std::time::Duration,
+}
+
+/// Runs one seed on a fresh thread, with a watchdog, and gives its outcome, failed or not.
+///
+/// This is for programs that run many seeds themselves; a test calls [`run`].
+///
+/// # Panics
+/// If the configuration makes no sense.
+#[track_caller]
+pub fn run_seed<F, Fut>(config: &Config, seed: u64, test: F) -> Outcome<Fut::Output>
+where
+    F: FnOnce(Sim) -> Fut + Send + 'static,
+    Fut: Future + 'static,
+    Fut::Output: Send + 'static,
+{
+    if let Err(error) = config.validate() {
+        panic!("the configuration makes no sense: {error}");
+    }
+    let settings = env::get();
+    thread::run(Watched { config, seed, keep_last: None, log: settings.log }, test)
+}
+
+#[track_caller]
+fn run_named<F, Fut>(name: &str, mut config: Config, test: F) -> Summary
+where
+    F: Fn(Sim) -> Fut + Send + Sync + 'static,
+    Fut: Future + 'static,
+    Fut::Output: ProgramResult + 'static,
+{
+    let settings = env::get();
+    let scenario = settings.scenario.as_deref().map(Scenario::load);
+    if let Some(scenario) = &scenario {
+        scenario.check_applies_to(name);
+        config = scenario.config.clone();
+        (config.first_seed, config.seeds) = (scenario.seed, 1);
+    }
+    settings.seeds.override_in(&mut config);
+    if let Err(error) = config.validate() {
+        panic!("the configuration of `{name}` makes no sense: {error}");
+    }
+    let test = Arc::new(test);
+    let mut summary = Summary { seeds: 0, steps: 0, virtual_time: std::time::Duration::ZERO };
+    for seed in config.first_seed..=config.first_seed + (config.seeds - 1) {
+        let outcome = attempt(&config, seed, None, settings, &test);
+        if let Some(failed) = &outcome.failed {
+            let kept = scenario.as_ref().map(|scenario| scenario.compare(failed));
+            fail(name, &config, settings, &test, &outcome, failed, kept);
+        }
+        summary.seeds += 1;
+        summary.steps += outcome.steps;
+        summary.virtual_time += outcome.end.as_duration();
+    }
+    if let Some(scenario) = &scenario {
+        scenario.report_fixed(name);
+    }
+    summary
+}
+
+/// Runs one seed of a test; an error that the test returns becomes a failure.
+fn attempt<F, Fut>(
+    config: &Config,
+    seed: u64,
+    keep_last: Option<usize>,
+    settings: &Settings,
+    test: &Arc<F>,
+) -> Outcome<Result<(), String>>
+where
+    F: Fn(Sim) -> Fut + Send + Sync + 'static,
+    Fut: Future + 'static,
+    Fut::Output: ProgramResult + 'static,
+{
+    let test = test.clone();
+    let watched = Watched { config, seed, keep_last, log: settings.log };
+    let mut outcome = thread::run(watched, move |sim| async move {
+        test(sim).await.into_result()
+    });
+    if outcome.failed.is_none()
+        && let Some(Err(message)) = &outcome.value
+    {
+        let moment = outcome.last_moment();
+        let failure = Failure::Error { message: message.clone() };
+        outcome.failed = Some(Failed { failure, moment });
+    }
+    outcome
+}
+
+/// Replays a failing seed with its last records kept, saves it as a scenario, and panics with the
+/// report.
+#[track_caller]
+fn fail<F, Fut>(
+    name: &str,
+    config: &Config,
+    settings: &Settings,
+    test: &Arc<F>,
+    outcome: &Outcome<Result<(), String>>,
+    failed: &Failed,
+    kept: Option<&str>,
+) -> !
+where
+    F: Fn(Sim) -> Fut + Send + Sync + 'static,
+    Fut: Future + 'static,
+    Fut::Output: ProgramResult + 'static,
+{
+    // A hang has left a thread behind that cannot be stopped; another would not tell more.
+    let replayed = match failed.failure {
+        Failure::Hang { .. } => None,
+        _ => Some(attempt(config, outcome.seed, Some(RING), settings, test)),
+    };
+    let first = outcome.digest.to_string();
+    let second = replayed.as_ref().map(|replayed| replayed.digest.to_string());
+    let scenario = Scenario::new(name, config, outcome.seed, failed, first.clone());
+    let report = text::Report {
+        name,
+        seed: outcome.seed,
+        failed,
+        replay: &env::replay_command(name, outcome.seed),
+        saved: &scenario.save(),
+        first: &first,
+        second: second.as_deref(),
+        ring: replayed.as_ref().and_then(|replayed| replayed.ring.as_ref()),
+        node_names: &outcome.node_names,
+        policy: outcome.policy,
+        escaped: &outcome.escaped,
+        scenario: kept,
+    };
+    panic!("{report}");
+}

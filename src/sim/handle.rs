@@ -1,0 +1,122 @@
+//! The handle of a simulation that a test holds.
+
+use core::time::Duration;
+
+use super::{GroupBuilder, Network, Node, NodeBuilder};
+use crate::exec::context;
+use crate::kernel::{EntityKey, Kind, SimTime};
+
+/// The simulation, as its test sees it. Copies name the same simulation.
+#[derive(Clone, Copy, Debug)]
+pub struct Sim {
+    id: u64,
+}
+
+impl Sim {
+    pub(crate) const fn new(id: u64) -> Self {
+        Self { id }
+    }
+
+    /// A node to be made.
+    ///
+    /// Its name is its host name, and the key of everything random about it: the same name gives
+    /// the same draws, whatever other nodes there are.
+    pub fn node(&self, name: impl Into<String>) -> NodeBuilder {
+        self.check();
+        NodeBuilder::new(name.into())
+    }
+
+    /// A group of nodes to be made, `name-0` and so on; how many is drawn from `sizes` by the
+    /// seed. A smaller group is the same world with fewer nodes.
+    ///
+    /// ```
+    /// # use stormglass::sim::Builder;
+    /// # let outcome = Builder::new().run(|sim| async move {
+    /// let db = sim.group("db", 3..=7).run(|node| async move {
+    ///     let peers = node.group();
+    ///     assert!((3..=7).contains(&peers.len()));
+    /// });
+    /// assert_eq!(db[0].name(), "db-0");
+    /// # });
+    /// # outcome.unwrap();
+    /// ```
+    pub fn group(
+        &self,
+        name: impl Into<String>,
+        sizes: core::ops::RangeInclusive<u32>,
+    ) -> GroupBuilder {
+        self.check();
+        GroupBuilder::new(name.into(), sizes)
+    }
+
+    /// The node of this name, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Node> {
+        self.check();
+        let id = context::world(|world, _| world.find_node(name))?;
+        Some(Node::new(id))
+    }
+
+    /// All nodes but the test's own, in the order of creation.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Node> {
+        self.check();
+        let count = context::world(|world, _| world.nodes.len());
+        (1..count)
+            .map(|index| u32::try_from(index).expect("fewer than 2^32 nodes"))
+            .map(|index| Node::new(crate::kernel::NodeId::new(index)))
+            .collect()
+    }
+
+    /// The network between the nodes.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        self.check();
+        Network::new()
+    }
+
+    /// True virtual time since the beginning, whatever any node's clock shows.
+    #[must_use]
+    pub fn now(&self) -> SimTime {
+        self.check();
+        context::with(|context| context.now())
+    }
+
+    /// True virtual time since the beginning, as a duration.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now().as_duration()
+    }
+
+    /// The seed of this run.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.check();
+        context::world(|world, _| world.seed)
+    }
+
+    /// Steps of the trace so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.check();
+        context::world(|world, _| world.base.trace.steps())
+    }
+
+    /// Adds a mark to the trace, and so to the digest: a name and a number that say how far the
+    /// test has come.
+    pub fn mark(&self, name: &str, number: u64) {
+        self.check();
+        let key = EntityKey::of(name).number();
+        context::world(|world, node| world.base.record(node, Kind::Mark, key, number));
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        let same = context::try_with(|context| context.id == self.id);
+        assert!(
+            same == Some(true),
+            "this handle belongs to a simulation that is not the one running on this thread: use \
+             the handle that the test function was given"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! Waiting until an instant.
+
+use core::fmt;
+use core::time::Duration;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Instant;
+use crate::exec::{Event, context};
+use crate::kernel::EventKey;
+
+/// Waits for `duration` by the running node's monotonic clock.
+///
+/// # Panics
+/// When polled, if this thread runs no simulation.
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    sleep_until(Instant::now().saturating_add(duration))
+}
+
+/// Waits until `deadline` by the running node's monotonic clock.
+pub const fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep { deadline, timer: None }
+}
+
+/// Future of [`sleep`] and [`sleep_until`].
+///
+/// Dropping it takes its timer out of the simulation; nothing is left behind.
+#[must_use = "a sleep does nothing unless it is awaited"]
+pub struct Sleep {
+    deadline: Instant,
+    timer: Option<EventKey>,
+}
+
+impl Sleep {
+    /// The instant at which it ends.
+    #[must_use]
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the deadline has passed.
+    #[must_use]
+    #[track_caller]
+    pub fn is_elapsed(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Waits until another deadline instead.
+    pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        let this = self.get_mut();
+        this.cancel();
+        this.deadline = deadline;
+    }
+
+    fn cancel(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            let cancelled =
+                context::try_with(|context| context.world.borrow_mut().base.queue.cancel(timer));
+            // Its waker is dropped here, when the world is no longer borrowed.
+            drop(cancelled);
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if context::is_dead() {
+            return Poll::Pending;
+        }
+        context::world(|world, node| {
+            if world.monotonic_ns(node) >= this.deadline.as_ns() {
+                return Poll::Ready(());
+            }
+            if let Some(timer) = this.timer
+                && let Some(scheduled) = world.base.queue.get_mut(timer)
+            {
+                if let Event::Timer { waker, .. } = &mut scheduled.event
+                    && !waker.will_wake(cx.waker())
+                {
+                    waker.clone_from(cx.waker());
+                }
+                return Poll::Pending;
+            }
+            let waker = cx.waker().clone();
+            this.timer = Some(world.arm_timer(node, this.deadline.as_ns(), waker));
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
