@@ -728,6 +728,13 @@ mod tests {
     }
 
     #[test]
+    fn all_numbers_are_a_draw_as_it_is() {
+        let mut point = numbered(0);
+        let number = Choices::new(1).between(&mut point, 0, u64::MAX);
+        assert_eq!([number], *draws(1, numbered(0), 1));
+    }
+
+    #[test]
     fn small_numbers_are_equally_likely() {
         let (mut choices, mut point) = (Choices::new(1), numbered(0));
         let mut counts = [0_i64; 7];
