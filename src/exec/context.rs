@@ -35,8 +35,8 @@ pub(crate) struct Context {
     pub(crate) finished: Cell<bool>,
     /// Nodes that end as soon as the running poll returns.
     pub(crate) ending: RefCell<Vec<Ending>>,
-    /// Some task was asked to abort and has not been polled since.
-    pub(crate) aborts: Cell<u32>,
+    /// How many unfinished tasks were asked to abort.
+    pub(crate) aborts: Cell<usize>,
     /// Polls since virtual time moved.
     pub(crate) polls: Cell<u64>,
     /// Tells the watchdog what is running.

@@ -55,6 +55,8 @@ impl Context {
 
     /// Ends the nodes that asked for it in the poll that has just returned.
     pub(crate) fn end_nodes(self: &Rc<Self>) {
+        // A node that ended itself has left its dead context behind.
+        self.current.dead.set(false);
         loop {
             let Some(ending) = self.ending.borrow_mut().pop() else { return };
             self.end_node(&ending);
@@ -73,6 +75,8 @@ impl Context {
             }
             let tasks = mem::take(&mut node.tasks);
             let locals = mem::take(&mut node.locals);
+            let aborting = tasks.iter().filter(|task| task.aborted).count();
+            self.aborts.set(self.aborts.get() - aborting);
             node.busy_until = SimTime::ZERO;
             let (kind, family, death) = match how {
                 End::Exit => (Kind::NodeExited, None, Death::Kill),
@@ -102,7 +106,7 @@ impl Context {
             let _inside = sys::enter(&HOOKS);
             self.drop_tasks(id, tasks.into_wakers());
             for (_, local) in locals {
-                panics::drop_dead(local, "a node_local!");
+                panics::drop_dead(|| drop(local), "a node_local!");
             }
         }
         self.current.restore(saved);
@@ -124,9 +128,8 @@ impl Context {
                 .make_contiguous()
                 .sort_by_key(|task| task.runnable.metadata().id);
             for task in ready {
-                let task_id = task.runnable.metadata().id;
-                self.current.task.set(task_id);
-                panics::drop_dead(task, task_id);
+                self.current.task.set(task.runnable.metadata().id);
+                drop(task);
             }
         }
     }
@@ -203,7 +206,7 @@ impl Context {
             self.current.node.set(id);
             self.drop_tasks(id, tasks.into_wakers());
             for (_, local) in locals {
-                panics::drop_dead(local, "a node_local!");
+                panics::drop_dead(|| drop(local), "a node_local!");
             }
         }
     }

@@ -102,10 +102,10 @@ pub(crate) fn in_task(task: TaskId, payload: &(dyn Any + Send)) {
     });
 }
 
-/// Drops a value that belongs to a dead incarnation; a panic of its destructor is recorded as a
-/// log line and goes no further.
-pub(crate) fn drop_dead<T>(value: T, what: impl fmt::Display) {
-    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+/// Drops what belongs to a task or incarnation that has ended; a panic of its destructors is noted
+/// in the trace's log and goes no further.
+pub(crate) fn drop_dead(drop: impl FnOnce(), what: impl fmt::Display) {
+    if catch_unwind(AssertUnwindSafe(drop)).is_err() {
         let text = SEEN.take().map_or_else(
             || format!("a destructor of {what} panicked"),
             |seen| format!("a destructor of {what} panicked: {} ({})", seen.message, seen.location),

@@ -185,6 +185,17 @@ pin_project_lite::pin_project! {
         future: Option<F>,
         registration: Registration,
     }
+
+    impl<F> PinnedDrop for TaskFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // A panic must not leave this destructor: `async-task` would abort the process.
+            let mut this = this.project();
+            if this.future.is_some() {
+                let id = this.registration.id;
+                panics::drop_dead(|| this.future.set(None), id);
+            }
+        }
+    }
 }
 
 impl<F: Future> Future for TaskFuture<F> {
@@ -194,10 +205,6 @@ impl<F: Future> Future for TaskFuture<F> {
         let mut this = self.project();
         let id = this.registration.id;
         if this.registration.is_aborted() {
-            let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-            if let Err(payload) = dropped {
-                panics::in_task(id, &*payload);
-            }
             return Poll::Ready(Err(JoinError { id, payload: None }));
         }
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -239,7 +246,6 @@ impl Registration {
             let entry = world.node_mut(self.node).tasks.get_mut(self.slot, self.id);
             let aborted = entry.is_some_and(|entry| entry.aborted);
             if aborted {
-                context.aborts.set(context.aborts.get() - 1);
                 world.base.cause = context.current.step.get();
                 world.base.record(self.node, Kind::TaskAborted, self.id.number(), 0);
             }
@@ -260,7 +266,7 @@ impl Drop for Registration {
                     None
                 }
             };
-            if removed.as_ref().is_some_and(|entry| entry.aborted) && context.aborts.get() > 0 {
+            if removed.as_ref().is_some_and(|entry| entry.aborted) {
                 context.aborts.set(context.aborts.get() - 1);
             }
             // Its waker goes when the world is no longer borrowed.

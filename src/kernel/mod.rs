@@ -16,7 +16,7 @@ mod trace;
 pub use choice::{Choices, EntityKey, Point, Probability, Site};
 pub use counter::{FaultCounter, FaultCounters, Family};
 pub use digest::Digest;
-pub use dist::Distribution;
+pub use dist::{Distribution, DistributionError};
 pub use id::{NodeId, Step, TaskId};
 pub use queue::{EventKey, Queue};
 pub use time::SimTime;

@@ -3,6 +3,7 @@
 use core::ops::{Deref, RangeInclusive};
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Node, NodeBuilder, NodeContext, ProgramResult};
 use crate::exec::context;
@@ -53,7 +54,7 @@ impl GroupBuilder {
             world.base.choices.between(&mut point, u64::from(least), u64::from(most))
         });
         let size = u32::try_from(size).expect("between two of 32 bits");
-        let names: Rc<[String]> = (0..size).map(|n| format!("{}-{n}", self.name)).collect();
+        let names: Arc<[String]> = (0..size).map(|n| format!("{}-{n}", self.name)).collect();
         let program = Rc::new(program);
         let mut nodes = Vec::with_capacity(names.len());
         for (number, name) in (0..size).zip(names.iter()) {

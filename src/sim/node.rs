@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use super::{Clock, State};
@@ -29,6 +30,28 @@ impl ProgramResult for () {
     }
 }
 
+/// A program that loops for ever.
+impl ProgramResult for Never {
+    fn into_result(self) -> Result<(), String> {
+        self
+    }
+}
+
+/// The type `!`, which cannot be named directly on stable Rust: what a function that never
+/// returns would return.
+type Never = <fn() -> ! as Returns>::Output;
+
+/// A function type, by what it returns.
+#[doc(hidden)]
+pub trait Returns {
+    /// What it returns.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
 impl<T: ProgramResult, E: fmt::Debug> ProgramResult for Result<T, E> {
     fn into_result(self) -> Result<(), String> {
         match self {
@@ -50,7 +73,7 @@ pub struct NodeBuilder {
     name: String,
     labels: Vec<(String, String)>,
     addresses: Vec<IpAddr>,
-    group: Rc<[String]>,
+    group: Arc<[String]>,
 }
 
 /// What a program is given at each start of its node.
@@ -58,16 +81,16 @@ pub struct NodeBuilder {
 pub struct NodeContext {
     node: Node,
     incarnation: u32,
-    group: Rc<[String]>,
+    group: Arc<[String]>,
 }
 
 impl NodeBuilder {
     pub(crate) fn new(name: String) -> Self {
-        let group = Rc::from([name.clone()]);
+        let group = Arc::from([name.clone()]);
         Self { name, labels: Vec::new(), addresses: Vec::new(), group }
     }
 
-    pub(crate) fn in_group(mut self, group: Rc<[String]>) -> Self {
+    pub(crate) fn in_group(mut self, group: Arc<[String]>) -> Self {
         self.group = group;
         self
     }
@@ -251,7 +274,7 @@ impl Node {
     {
         let location = Location::caller();
         self.kill();
-        let group = Rc::from([self.name()]);
+        let group = Arc::from([self.name()]);
         context::world(|world, _| {
             set_label(&mut world.node_mut(self.id).labels, "version".to_owned(), version.into());
         });
@@ -305,7 +328,7 @@ impl Node {
         })
     }
 
-    fn set_program<F, Fut>(&self, group: Rc<[String]>, program: F)
+    fn set_program<F, Fut>(&self, group: Arc<[String]>, program: F)
     where
         F: Fn(NodeContext) -> Fut + 'static,
         Fut: Future + 'static,

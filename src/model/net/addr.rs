@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::map::NumberMap;
 use super::os_error;
-use crate::kernel::NodeId;
+use crate::kernel::{EntityKey, NodeId};
 
 /// A node that does not exist: what an address belongs to that nobody has.
 pub(super) const NOWHERE: NodeId = NodeId::new(u32::MAX);
@@ -37,6 +37,7 @@ impl Addresses {
     /// If the address is a wildcard or a loopback address, or another node has it.
     #[track_caller]
     pub(super) fn add(&mut self, address: IpAddr, node: NodeId) {
+        let address = address.to_canonical();
         let usable = !address.is_unspecified() && !is_loopback(address);
         assert!(
             usable,
@@ -45,6 +46,21 @@ impl Addresses {
         let present = self.owners.insert(number(address), node.number());
         if let Some(owner) = present.filter(|owner| *owner != node.number()) {
             panic!("n{owner} has {address} already: give {node} another address");
+        }
+    }
+
+    /// An address in 10.0.0.0/8 for a node that was given none, made from its name: the nodes of a
+    /// world keep theirs when others come or go, unless two names collide.
+    pub(super) fn default_for(&self, name: EntityKey) -> IpAddr {
+        let mut host = name.number();
+        loop {
+            let [x, y, z, ..] = host.to_le_bytes();
+            // A last octet of 0 or 255 looks like a network or a broadcast address.
+            let address = IpAddr::from([10, x, y, z % 254 + 1]);
+            if self.owners.get(number(address)).is_none() {
+                return address;
+            }
+            host = host.wrapping_add(1);
         }
     }
 
@@ -96,26 +112,6 @@ impl Addresses {
             source,
         })
     }
-}
-
-/// The address of a node that was given none: its number within 10.0.0.0/8. The test's own node
-/// has number 0, which is the network's own address, and gets the last one.
-///
-/// # Panics
-/// If the number does not fit.
-#[track_caller]
-pub(super) fn default_address(node: NodeId) -> IpAddr {
-    const HOSTS: u32 = 1 << 24;
-    assert!(
-        node.number() < HOSTS - 2,
-        "10.0.0.0/8 has no address for {node}: give it one"
-    );
-    let host = if node == NodeId::TEST {
-        HOSTS - 2
-    } else {
-        node.number()
-    };
-    Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) | host).into()
 }
 
 /// Whether a socket bound to `bound` receives what is sent to the concrete address `to`.
@@ -245,10 +241,24 @@ mod tests {
     }
 
     #[test]
-    fn default_addresses_tell_the_number() {
-        assert_eq!(default_address(NodeId::new(1)), ip("10.0.0.1"));
-        assert_eq!(default_address(NodeId::new(700)), ip("10.0.2.188"));
-        assert_eq!(default_address(NodeId::TEST), ip("10.255.255.254"));
+    fn default_addresses_come_from_the_name() {
+        let mut addresses = Addresses::default();
+        let db = EntityKey::of("db-1");
+        let first = addresses.default_for(db);
+        assert_eq!(first, addresses.default_for(db));
+        assert_ne!(first, addresses.default_for(EntityKey::of("db-2")));
+        addresses.add(first, NodeId::new(1));
+        assert_ne!(first, addresses.default_for(db), "one node has one address");
+        for n in 0..1_000 {
+            let address = addresses.default_for(db.indexed(n));
+            let IpAddr::V4(ip) = address else {
+                panic!("{address} is not of IPv4")
+            };
+            assert!(
+                ip.octets()[0] == 10 && (1..=254).contains(&ip.octets()[3]),
+                "{ip}"
+            );
+        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ use super::Effects;
 use super::addr::NOWHERE;
 use super::map::NumberMap;
 use crate::kernel::{
-    Choices, Distribution, EntityKey, Family, FaultCounters, NodeId, Point, Probability, SimTime,
-    Site,
+    Choices, Distribution, DistributionError, EntityKey, Family, FaultCounters, NodeId, Point,
+    Probability, SimTime, Site,
 };
 
 const LATENCY: Site = Site::new("net.latency");
@@ -39,12 +39,26 @@ pub struct LinkConfig {
 }
 
 impl Default for LinkConfig {
-    /// One millisecond, no loss: nothing is drawn.
+    /// Half a millisecond to two milliseconds, so that messages of different nodes do not march in
+    /// step; no loss.
     fn default() -> Self {
         Self {
-            latency: Distribution::Constant(Duration::from_millis(1)),
+            latency: Distribution::Uniform {
+                min: Duration::from_micros(500),
+                max: Duration::from_millis(2),
+            },
             loss: Probability::NEVER,
         }
+    }
+}
+
+impl LinkConfig {
+    /// Checks that the latency makes sense.
+    ///
+    /// # Errors
+    /// The first parameter of the latency that makes none.
+    pub fn validate(&self) -> Result<(), DistributionError> {
+        self.latency.validate()
     }
 }
 
@@ -313,6 +327,18 @@ impl Cuts {
             .is_some_and(|word| word & bit != 0)
     }
 
+    /// All that is cut, in order.
+    pub(super) fn pairs(&self) -> Vec<(NodeId, NodeId)> {
+        let mut pairs = Vec::with_capacity(self.count);
+        for (from, row) in (0..).zip(&self.rows) {
+            for (base, word) in (0..).step_by(64).zip(row) {
+                let set = (0..64).filter(|bit| word >> bit & 1 == 1);
+                pairs.extend(set.map(|bit| (NodeId::new(from), NodeId::new(base + bit))));
+            }
+        }
+        pairs
+    }
+
     /// Whether nothing is cut.
     #[inline]
     pub(super) const fn is_empty(&self) -> bool {
@@ -326,7 +352,7 @@ const fn place(node: NodeId) -> (usize, u64) {
 
 #[track_caller]
 fn check(config: &LinkConfig) {
-    if let Err(error) = config.latency.validate() {
+    if let Err(error) = config.validate() {
         panic!("the latency of a link makes no sense: {error}");
     }
 }
@@ -344,6 +370,12 @@ mod tests {
         assert!(cuts.contains(node(3), node(200)));
         assert!(!cuts.contains(node(200), node(3)));
         assert!(!cuts.contains(node(3), node(199)));
+        assert!(cuts.insert(node(3), node(0)));
+        assert!(cuts.insert(node(1), node(64)));
+        let pairs = [(1, 64), (3, 0), (3, 200)];
+        assert_eq!(cuts.pairs(), pairs.map(|(from, to)| (node(from), node(to))));
+        assert!(cuts.remove(node(3), node(0)));
+        assert!(cuts.remove(node(1), node(64)));
         assert!(cuts.remove(node(3), node(200)));
         assert!(!cuts.remove(node(3), node(200)));
         assert!(cuts.is_empty());
@@ -364,9 +396,28 @@ mod tests {
 
     #[test]
     fn links_that_draw_nothing_keep_nothing() {
-        let mut links = Links::new(LinkConfig::default());
+        let latency = Distribution::Constant(Duration::from_millis(1));
+        let mut links = Links::new(LinkConfig {
+            latency,
+            loss: Probability::NEVER,
+        });
         let mut choices = Choices::new(1);
-        links.cross(&mut choices, NodeId::new(1), NodeId::new(2));
+        let crossing = links.cross(&mut choices, NodeId::new(1), NodeId::new(2));
+        assert_eq!(
+            (crossing.latency, crossing.loss),
+            (Duration::from_millis(1), None)
+        );
         assert!(links.table.is_empty());
+    }
+
+    #[test]
+    fn settings_read_well_and_refuse_what_they_do_not_know() {
+        let text = r#"{"latency":{"constant_ns":5},"loss":{"num":1,"den":4}}"#;
+        let config: LinkConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(config.loss, Probability::percent(25));
+        assert_eq!(serde_json::to_string(&config).unwrap(), text);
+        let part: LinkConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!(part, LinkConfig::default());
+        assert!(serde_json::from_str::<LinkConfig>(r#"{"lost":1}"#).is_err());
     }
 }

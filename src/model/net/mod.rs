@@ -26,17 +26,18 @@ mod slab;
 mod stream;
 mod udp;
 
-// TESTS
+#[cfg(test)]
+mod tests;
 
 use core::mem::size_of;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use connection::{EndId, Side};
+pub(crate) use connection::EndId;
 pub use link::LinkConfig;
 pub(crate) use slab::SocketId;
 
-use self::addr::{Addresses, default_address};
+use self::addr::Addresses;
 use self::connection::Connection;
 use self::dns::Names;
 use self::handshake::Listener;
@@ -158,7 +159,7 @@ impl Fabric {
     }
 
     /// Adds a host, up, that `name` resolves to. Its addresses are those given, and unless an IPv4
-    /// address is among them one in 10.0.0.0/8 made of its number, which comes first.
+    /// address is among them one in 10.0.0.0/8 made from its name, which comes first.
     ///
     /// # Panics
     /// If the node has a host already, or an address belongs to another or cannot be a host's own.
@@ -166,7 +167,7 @@ impl Fabric {
     pub(crate) fn add_host(&mut self, node: NodeId, name: &str, addresses: &[IpAddr]) {
         let mut own: Vec<_> = addresses.iter().map(IpAddr::to_canonical).collect();
         if !own.iter().any(IpAddr::is_ipv4) {
-            own.insert(0, default_address(node));
+            own.insert(0, self.addresses.default_for(EntityKey::of(name)));
         }
         for address in &own {
             self.addresses.add(*address, node);
@@ -290,14 +291,8 @@ impl Fabric {
 
     /// Heals every link.
     pub(crate) fn heal_all<F: Effects>(&mut self, fx: &mut F) {
-        let nodes: Vec<_> = self.nodes().collect();
-        for from in &nodes {
-            for to in nodes.iter().filter(|to| *to != from) {
-                if self.wire.cuts().is_empty() {
-                    return;
-                }
-                self.heal(fx, *from, *to);
-            }
+        for (from, to) in self.wire.cuts().pairs() {
+            self.heal(fx, from, to);
         }
     }
 

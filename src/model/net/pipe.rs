@@ -56,7 +56,7 @@ pub(super) struct Pipe {
     pub(super) retries: u32,
     /// Something is lost: what comes behind it waits until it is sent again.
     pub(super) stalled: bool,
-    /// Word of a wider window was lost, and no later word is on its way.
+    /// The latest word of what arrived was lost.
     pub(super) news_lost: bool,
 }
 
@@ -263,7 +263,7 @@ impl Pipe {
     /// Word of what has arrived was sent and lost.
     pub(super) fn tell_in_vain(&mut self) {
         self.told_now();
-        self.news_lost = self.news.is_empty();
+        self.news_lost = true;
     }
 
     fn told_now(&mut self) -> u64 {
@@ -284,7 +284,7 @@ impl Pipe {
     /// Word that would be there by now is lost on its last stretch.
     pub(super) fn learn_nothing(&mut self, now: SimTime) {
         self.news.retain(|news| news.at > now);
-        self.news_lost = self.news.is_empty();
+        self.news_lost |= self.news.is_empty();
     }
 
     /// When the next word is there.

@@ -407,6 +407,11 @@ impl Packets {
         slot
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     fn release(&mut self, slot: u32) {
         let bytes = &mut self.slots[slot as usize].bytes;
         bytes.clear();

@@ -1,0 +1,129 @@
+//! Ways out of the simulation: each ends the run and is named, and each can be allowed.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use stormglass::run::run_seed;
+use stormglass::time::sleep;
+use stormglass::{Config, EscapeKind, Failure};
+
+/// Runs `attempt` on a node and gives how the run failed.
+fn escape(attempt: fn()) -> (EscapeKind, String, Option<String>, Option<String>) {
+    let outcome = run_seed(&Config::default(), 0, move |sim| async move {
+        sim.node("runaway").run(move |_| async move { attempt() });
+        sleep(Duration::from_secs(1)).await;
+    });
+    let failed = outcome.failed.expect("the run fails");
+    assert_eq!(failed.moment.name, "runaway");
+    match failed.failure {
+        Failure::Escape { kind, call, detail, place } => (kind, call, detail, place),
+        _ => panic!("{failed}"),
+    }
+}
+
+#[test]
+fn a_thread_is_an_escape_with_its_place() {
+    let (kind, call, _, place) = escape(|| {
+        let _ = std::thread::Builder::new().spawn(|| {});
+    });
+    assert_eq!((kind, &*call), (EscapeKind::Thread, "pthread_create"));
+    assert!(place.expect("debug information").contains("escapes.rs:"));
+}
+
+#[test]
+fn a_refused_thread_that_panics_is_still_told_as_an_escape() {
+    let (kind, ..) = escape(|| drop(std::thread::spawn(|| {})));
+    assert_eq!(kind, EscapeKind::Thread);
+}
+
+#[test]
+fn a_blocking_sleep_is_an_escape_and_takes_no_time() {
+    let begin = std::time::Instant::now();
+    let (kind, ..) = escape(|| std::thread::sleep(Duration::from_secs(1_000)));
+    assert_eq!(kind, EscapeKind::Sleep);
+    assert!(begin.elapsed() < Duration::from_secs(100));
+}
+
+#[test]
+fn a_real_socket_is_an_escape() {
+    let (kind, ..) = escape(|| drop(std::net::UdpSocket::bind("127.0.0.1:0")));
+    assert_eq!(kind, EscapeKind::Socket);
+    let (kind, ..) = escape(|| drop(std::net::TcpStream::connect("127.0.0.1:1")));
+    assert_eq!(kind, EscapeKind::Socket);
+}
+
+#[test]
+fn a_real_file_is_an_escape_with_its_path() {
+    let (kind, _, detail, place) = escape(|| drop(std::fs::read("/etc/hostname")));
+    assert_eq!(kind, EscapeKind::File);
+    assert_eq!(detail.as_deref(), Some("/etc/hostname"));
+    assert!(place.expect("debug information").contains("escapes.rs:"));
+    let (kind, ..) = escape(|| drop(std::fs::write("/tmp/stormglass-escape", "x")));
+    assert_eq!(kind, EscapeKind::File);
+    assert!(!std::path::Path::new("/tmp/stormglass-escape").exists());
+}
+
+#[test]
+fn a_child_process_is_an_escape() {
+    let (kind, ..) = escape(|| drop(std::process::Command::new("/bin/true").status()));
+    assert_eq!(kind, EscapeKind::ChildProcess);
+}
+
+#[test]
+fn standard_input_is_an_escape() {
+    let (kind, ..) = escape(|| {
+        let _ = std::io::stdin().read_line(&mut String::new());
+    });
+    assert_eq!(kind, EscapeKind::Stdin);
+}
+
+#[test]
+fn a_backtrace_is_no_escape() {
+    let outcome = run_seed(&Config::default(), 0, |_| async {
+        std::backtrace::Backtrace::force_capture().to_string().len()
+    });
+    assert!(outcome.unwrap() > 100);
+}
+
+#[test]
+fn what_is_allowed_happens_and_marks_the_run() {
+    let config = Config { allow: vec![EscapeKind::File], ..Config::default() };
+    let outcome = run_seed(&config, 0, |_| async { std::fs::read("/proc/self/stat").is_ok() });
+    assert_eq!(outcome.escaped, [EscapeKind::File]);
+    assert!(outcome.unwrap());
+}
+
+#[test]
+fn a_waker_on_another_thread_is_an_escape() {
+    let (send, receive) = std::sync::mpsc::channel::<Waker>();
+    let thread = std::thread::spawn(move || receive.recv().map(Waker::wake));
+    let outcome = run_seed(&Config::default(), 0, move |_| async move {
+        std::future::poll_fn(|cx| {
+            send.send(cx.waker().clone()).ok();
+            std::task::Poll::<()>::Pending
+        })
+        .await;
+    });
+    thread.join().unwrap().ok();
+    let failed = outcome.failed.expect("the run fails");
+    // The thread may come too late, when the run has ended as the deadlock that it also is.
+    match failed.failure {
+        Failure::Escape { kind: EscapeKind::Thread, .. } | Failure::Deadlock { .. } => {}
+        _ => panic!("{failed}"),
+    }
+}
+
+#[test]
+fn allowed_threads_can_wake_tasks() {
+    let config = Config { allow: vec![EscapeKind::Thread], ..Config::default() };
+    let outcome = run_seed(&config, 0, |_| async {
+        let (send, receive) = futures::channel::oneshot::channel();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            send.send(7)
+        });
+        receive.await.unwrap()
+    });
+    assert_eq!(outcome.escaped, [EscapeKind::Thread]);
+    assert_eq!(outcome.unwrap(), 7);
+}

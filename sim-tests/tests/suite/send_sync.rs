@@ -1,0 +1,25 @@
+//! Every public handle is `Send + Sync`, so that crates with such bounds compile.
+
+use stormglass::sim::{Clock, Group, Network, Node, NodeContext, Sim};
+use stormglass::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
+use stormglass::time::{Instant, Interval, Sleep, Timeout};
+
+const fn send_sync<T: Send + Sync>() {}
+
+#[test]
+fn handles_are_send_and_sync() {
+    send_sync::<Sim>();
+    send_sync::<Node>();
+    send_sync::<Group>();
+    send_sync::<Network>();
+    send_sync::<Clock>();
+    send_sync::<JoinHandle<u32>>();
+    send_sync::<AbortHandle>();
+    send_sync::<JoinError>();
+    send_sync::<JoinSet<u32>>();
+    send_sync::<Sleep>();
+    send_sync::<Timeout<Sleep>>();
+    send_sync::<Interval>();
+    send_sync::<Instant>();
+    send_sync::<NodeContext>();
+}
