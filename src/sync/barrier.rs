@@ -22,7 +22,10 @@ use tokio::sync::Notify;
 /// assert!(!first.is_leader());
 /// assert!(second.is_leader());
 /// # }
-/// # futures::FutureExt::now_or_never(example()).unwrap();
+/// # use futures::FutureExt;
+/// # let mut example = Box::pin(example());
+/// # assert!(example.as_mut().now_or_never().is_none());
+/// # example.now_or_never().unwrap();
 /// ```
 pub struct Barrier {
     n: usize,

@@ -67,7 +67,7 @@ impl Select {
             };
             let bit = branch_bit(index);
             code.extend(quote_spanned! {Span::mixed_site()=>
-                if !#condition {
+                if !(#condition) {
                     disabled |= #bit;
                 }
             });
@@ -381,5 +381,11 @@ mod tests {
                 "{input}"
             );
         }
+    }
+
+    #[test]
+    fn a_condition_is_negated_as_a_whole() {
+        let code = parse("x = a, if b && c => x").unwrap().expand().to_string();
+        assert!(code.replace(' ', "").contains("if!(b&&c)"), "{code}");
     }
 }

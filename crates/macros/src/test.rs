@@ -97,8 +97,8 @@ struct Args {
 enum Value {
     Number(u64),
     Nanoseconds(u64),
-    /// A variant of an enum that stands beside `Config`.
-    Variant(&'static str, &'static str),
+    /// An expression, as it stands after the crate's path and `::`.
+    Item(&'static str),
 }
 
 impl Args {
@@ -140,9 +140,9 @@ impl Args {
             "seed" => ("first_seed", parse_number(input, 0)?),
             "step_limit" => ("step_limit", parse_number(input, 1)?),
             "time_limit" => ("time_limit", parse_duration(input)?),
-            "policy" => ("policy", parse_variant(input, "Policy", POLICIES)?),
-            "on_panic" => ("on_panic", parse_variant(input, "OnPanic", ON_PANIC)?),
-            "digest" => ("digest", parse_variant(input, "DigestMode", DIGESTS)?),
+            "policy" => ("policy", parse_name(input, POLICIES)?),
+            "on_panic" => ("on_panic", parse_name(input, ON_PANIC)?),
+            "digest" => ("digest", parse_name(input, DIGESTS)?),
             _ => {
                 let known = KNOWN.map(|known| format!("`{known}`")).join(", ");
                 let message = format!("unknown argument `{text}`; known are {known}");
@@ -187,9 +187,9 @@ impl Value {
         match *self {
             Self::Number(number) => quote!(#number),
             Self::Nanoseconds(ns) => quote!(::core::time::Duration::from_nanos(#ns)),
-            Self::Variant(of, variant) => {
-                let (of, variant) = (format_ident!("{of}"), format_ident!("{variant}"));
-                quote!(#krate::#of::#variant)
+            Self::Item(code) => {
+                let code: TokenStream = code.parse().expect("the tables below hold Rust");
+                quote!(#krate::#code)
             }
         }
     }
@@ -215,21 +215,17 @@ fn parse_duration(input: ParseStream<'_>) -> Result<Value> {
     }
 }
 
-fn parse_variant(
-    input: ParseStream<'_>,
-    of: &'static str,
-    variants: &[(&str, &'static str)],
-) -> Result<Value> {
+fn parse_name(input: ParseStream<'_>, names: &[(&str, &'static str)]) -> Result<Value> {
     let literal: LitStr = input.parse()?;
     let text = literal.value();
-    match variants.iter().find(|(name, _)| *name == text) {
-        Some((_, variant)) => Ok(Value::Variant(of, variant)),
+    match names.iter().find(|(name, _)| *name == text) {
+        Some((_, code)) => Ok(Value::Item(code)),
         None => {
-            let names: Vec<String> = variants
+            let known: Vec<String> = names
                 .iter()
                 .map(|(name, _)| format!("\"{name}\""))
                 .collect();
-            let message = format!("unknown value \"{text}\"; known are {}", names.join(", "));
+            let message = format!("unknown value \"{text}\"; known are {}", known.join(", "));
             Err(Error::new(literal.span(), message))
         }
     }
@@ -247,20 +243,21 @@ const KNOWN: [&str; 9] = [
     "crate",
 ];
 
-/// Names as the user writes them, and the variants that they stand for.
+/// Names as the user writes them, and what they stand for.
 const POLICIES: &[(&str, &str)] = &[
-    ("random", "Random"),
-    ("fifo", "Fifo"),
-    ("pct", "Pct"),
-    ("starve_one", "StarveOne"),
-    ("by_seed", "BySeed"),
+    ("random", "Policy::Random"),
+    ("fifo", "Policy::Fifo"),
+    // The same numbers that `Policy::BySeed` uses; other ones are given through `config`.
+    ("pct", "Policy::Pct { depth: 3, picks: 1_000 }"),
+    ("starve_one", "Policy::StarveOne"),
+    ("by_seed", "Policy::BySeed"),
 ];
 const ON_PANIC: &[(&str, &str)] = &[
-    ("fail", "Fail"),
-    ("kill_node", "KillNode"),
-    ("join_error", "JoinError"),
+    ("fail", "OnPanic::Fail"),
+    ("kill_node", "OnPanic::KillNode"),
+    ("join_error", "OnPanic::JoinError"),
 ];
-const DIGESTS: &[(&str, &str)] = &[("full", "Full")];
+const DIGESTS: &[(&str, &str)] = &[("full", "kernel::DigestMode::Full")];
 
 #[cfg(test)]
 mod tests {
@@ -290,7 +287,7 @@ mod tests {
 
     #[test]
     fn each_argument_sets_its_field() {
-        use Value::{Nanoseconds, Number, Variant};
+        use Value::{Item, Nanoseconds, Number};
         let cases = [
             ("seeds = 10", ("seeds", Number(10))),
             ("seed = 0", ("first_seed", Number(0))),
@@ -304,35 +301,29 @@ mod tests {
                 "time_limit = \"1.5s\"",
                 ("time_limit", Nanoseconds(1_500_000_000)),
             ),
+            ("policy = \"random\"", ("policy", Item("Policy::Random"))),
+            ("policy = \"fifo\"", ("policy", Item("Policy::Fifo"))),
             (
-                "policy = \"random\"",
-                ("policy", Variant("Policy", "Random")),
+                "policy = \"pct\"",
+                ("policy", Item("Policy::Pct { depth: 3, picks: 1_000 }")),
             ),
-            ("policy = \"fifo\"", ("policy", Variant("Policy", "Fifo"))),
-            ("policy = \"pct\"", ("policy", Variant("Policy", "Pct"))),
             (
                 "policy = \"starve_one\"",
-                ("policy", Variant("Policy", "StarveOne")),
+                ("policy", Item("Policy::StarveOne")),
             ),
-            (
-                "policy = \"by_seed\"",
-                ("policy", Variant("Policy", "BySeed")),
-            ),
-            (
-                "on_panic = \"fail\"",
-                ("on_panic", Variant("OnPanic", "Fail")),
-            ),
+            ("policy = \"by_seed\"", ("policy", Item("Policy::BySeed"))),
+            ("on_panic = \"fail\"", ("on_panic", Item("OnPanic::Fail"))),
             (
                 "on_panic = \"kill_node\"",
-                ("on_panic", Variant("OnPanic", "KillNode")),
+                ("on_panic", Item("OnPanic::KillNode")),
             ),
             (
                 "on_panic = \"join_error\"",
-                ("on_panic", Variant("OnPanic", "JoinError")),
+                ("on_panic", Item("OnPanic::JoinError")),
             ),
             (
                 "digest = \"full\"",
-                ("digest", Variant("DigestMode", "Full")),
+                ("digest", Item("kernel::DigestMode::Full")),
             ),
         ];
         for (args, field) in cases {
