@@ -36,8 +36,7 @@ use super::SimTime;
 /// Pending events, taken in the order of their time and, for equal times, in queueing order.
 ///
 /// Pushing, cancelling and rescheduling take constant time, and so does taking, on average: an
-/// event moves at most once for each byte of the distance to its time. The queue itself is 17 KB,
-/// so it is better not moved about.
+/// event moves at most once for each byte of the distance to its time. An empty queue takes 17 KB.
 ///
 /// ```
 /// use stormglass::kernel::{Queue, SimTime};
@@ -60,8 +59,8 @@ pub struct Queue<E> {
     pushed: u64,
     /// The time of the last event taken.
     now: SimTime,
-    /// Where the events lie, as seen from `now`.
-    lists: Lists,
+    /// Where the events lie, as seen from `now`. Boxed, since 16 KB are better not moved about.
+    lists: Box<Lists>,
 }
 
 /// Names a pending event until it is taken or cancelled; afterwards it names nothing.
@@ -103,16 +102,16 @@ struct Ends {
 }
 
 impl<E> Queue<E> {
-    /// An empty queue at [`SimTime::ZERO`]. Allocates nothing.
+    /// An empty queue at [`SimTime::ZERO`].
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             nodes: Vec::new(),
             free: NONE,
             len: 0,
             pushed: 0,
             now: SimTime::ZERO,
-            lists: Lists::EMPTY,
+            lists: Box::new(Lists::EMPTY),
         }
     }
 
@@ -223,7 +222,7 @@ impl<E> Queue<E> {
         let nodes = core::mem::take(&mut self.nodes);
         self.free = NONE;
         self.len = 0;
-        self.lists = Lists::EMPTY;
+        *self.lists = Lists::EMPTY;
         nodes.into_iter().filter_map(|node| node.event)
     }
 
