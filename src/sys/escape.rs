@@ -92,10 +92,12 @@ impl Escape<'_> {
 }
 
 impl fmt::Display for Escape<'_> {
-    /// The kind and the call: `real file: open64("/etc/hosts")`.
+    /// The kind and the call: `real file: open64(/etc/hosts)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.detail {
-            Some(detail) => write!(f, "{}: {}({detail:?})", self.kind, self.call),
+            Some(detail) => {
+                write!(f, "{}: {}({})", self.kind, self.call, detail.escape_debug())
+            }
             None => write!(f, "{}: {}", self.kind, self.call),
         }
     }
@@ -112,7 +114,7 @@ mod tests {
             call: "open64",
             detail: Some("/etc/hosts".into()),
         };
-        assert_eq!(escape.to_string(), r#"real file: open64("/etc/hosts")"#);
+        assert_eq!(escape.to_string(), "real file: open64(/etc/hosts)");
         escape.detail = None;
         assert_eq!(escape.to_string(), "real file: open64");
     }

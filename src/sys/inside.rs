@@ -31,9 +31,10 @@ pub(crate) enum Verdict {
 
 /// From now on calls of this thread are answered by `hooks`, until the guard is dropped.
 ///
-/// It nests. Each way costs one store to thread-local memory, as it stands around every poll.
+/// It nests. It costs a few stores to thread-local memory, as it stands around every poll.
 #[must_use]
 pub(crate) fn enter(hooks: &'static Hooks) -> Guard {
+    PASSED_NS.set(0);
     Guard {
         previous: INSIDE.replace(Some(hooks)),
         thread_bound: PhantomData,
@@ -82,10 +83,22 @@ pub(super) fn ask<R>(question: impl FnOnce(&'static Hooks) -> R) -> Option<R> {
     Some(outside(|| question(hooks)))
 }
 
+/// Lets the clocks show `ns` more than the hooks say, until the next [`enter`].
+pub(super) fn pass_time(ns: u64) {
+    PASSED_NS.set(PASSED_NS.get().saturating_add(ns));
+}
+
+/// How much time [`pass_time`] has let pass.
+#[inline]
+pub(super) fn passed_ns() -> u64 {
+    PASSED_NS.get()
+}
+
+// Constant and without destructors, so that libc calls made while a thread starts or ends can read
+// them like any other.
 thread_local! {
-    /// Constant and without a destructor, so that libc calls made while a thread starts or ends
-    /// can read it like any other.
     static INSIDE: Cell<Option<&'static Hooks>> = const { Cell::new(None) };
+    static PASSED_NS: Cell<u64> = const { Cell::new(0) };
 }
 
 #[cfg(test)]

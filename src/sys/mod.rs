@@ -2,7 +2,7 @@
 //! it or refused.
 //!
 //! A `#[no_mangle] extern "C"` function in a plain rlib wins over libc when a binary is linked, so
-//! std and every crate call the functions of [`symbols`] without knowing it. Each of them first
+//! std and every crate call the functions of `symbols` without knowing it. Each of them first
 //! asks whether this thread is *inside*, that is between [`enter`] and the drop of its guard, which
 //! the executor holds around each poll. Outside, and so on every other thread of the process, the
 //! call goes to the real libc unchanged.
@@ -11,21 +11,26 @@
 //!
 //! | call | inside |
 //! |---|---|
-//! | `clock_gettime`, `gettimeofday`, `time` | served: the node's clocks; a CPU clock reads as the monotonic one |
+//! | `clock_gettime`, `gettimeofday`, `time` | served: the node's clocks; CPU clocks as monotonic |
 //! | `getrandom`, `getentropy`, `syscall(SYS_getrandom)` | served: the simulation's stream |
 //! | `sched_getaffinity`, `sysconf` (processors only) | served: one processor |
-//! | `pthread_create` | refused ([`Thread`](EscapeKind::Thread)): `EAGAIN` |
-//! | `nanosleep`, `clock_nanosleep`, `usleep`, `sleep` | refused ([`Sleep`](EscapeKind::Sleep)): returns at once |
-//! | `syscall(SYS_futex)` waiting with a timeout: `park_timeout`, `Condvar::wait_timeout` | refused (`Sleep`): `ETIMEDOUT` |
-//! | `poll`, `ppoll`, `select`, `pselect`, `epoll_wait`, `epoll_pwait` unless they return at once | refused (`Sleep`): nothing is ready |
-//! | `socket`, `socketpair`, `getaddrinfo` | refused ([`Socket`](EscapeKind::Socket)): `EACCES`, `EAI_FAIL` |
-//! | `open`, `openat`, `creat` and their `64` forms, `fopen`, `opendir`, `statx`, `readlink`, `realpath` | refused ([`File`](EscapeKind::File)): `EACCES`; passed for the paths below |
-//! | `mkdir`, `rmdir`, `unlink`, `unlinkat`, `rename`, `link`, `linkat`, `symlink`, `chmod` | refused (`File`): `EACCES` |
-//! | `fork`, `posix_spawn`, `posix_spawnp`, `execv`, `execve`, `execvp`, `system`, `popen` | refused ([`ChildProcess`](EscapeKind::ChildProcess)): `EPERM` |
-//! | `read`, `readv` of descriptor 0 | refused ([`Stdin`](EscapeKind::Stdin)): `EBADF` |
-//! | `exit`, `_exit`, `_Exit` | refused ([`Exit`](EscapeKind::Exit)): prints one line, ends the process with 101 |
+//! | `pthread_create` | `Thread`: `EAGAIN` |
+//! | `nanosleep`, `clock_nanosleep`, `usleep`, `sleep` | `Sleep`: returns at once |
+//! | `syscall(SYS_futex)` with a timeout (`park_timeout`, `recv_timeout`) | `Sleep`: `ETIMEDOUT` |
+//! | `[p]poll`, `[p]select`, `epoll_[p]wait` with a timeout but zero | `Sleep`: nothing is ready |
+//! | `socket`, `socketpair` | `Socket`: `EACCES` |
+//! | `getaddrinfo` | `Socket`: `EAI_FAIL` |
+//! | `open[at][64]`, `creat[64]`, `fopen[64]`, `opendir` | `File`: `EACCES` |
+//! | `statx`, `readlink`, `realpath` | `File`: `EACCES` |
+//! | `mkdir`, `rmdir`, `unlink[at]`, `rename`, `link[at]`, `symlink`, `chmod` | `File`: `EACCES` |
+//! | `fork`, `posix_spawn[p]`, `execv[e]`, `execvp`, `system`, `popen` | `ChildProcess`: `EPERM` |
+//! | `read`, `readv` of descriptor 0 | `Stdin`: `EBADF` |
+//! | `exit`, `_exit`, `_Exit` | `Exit`: prints one line and ends the process with 101 |
 //!
-//! "Refused" means: unless [`Hooks::escape`] answers [`Verdict::Allow`]; then the real call is made.
+//! A row that begins with an [`EscapeKind`] is refused with that error, unless [`Hooks::escape`]
+//! answers [`Verdict::Allow`]: then the real call is made. A refused sleep lets the node's clocks
+//! go on until the next [`enter`], or code that waits until a deadline would never come back.
+//!
 //! Reading passes for `/dev/null`, for what std opens to capture and symbolise a backtrace (the
 //! executable, shared objects, debug information, `/proc/self/maps`), and for the control groups
 //! that `std::thread::available_parallelism` looks at.
@@ -40,6 +45,8 @@
 //!   call it.
 //! - `abort`, so that a crash still looks like one to whoever runs the process.
 //! - A wait without a timeout for something that never comes: the watchdog's business.
+//! - When sleeps are allowed, the deadline of a `recv_timeout` is one of the node's clock, which
+//!   stands still during a poll: the real wait returns too early or too late.
 //!
 //! # What this module must never know
 //!
@@ -47,6 +54,19 @@
 //! It is the only module of the crate that may hold `unsafe`, since foreign functions cannot be
 //! defined or called without.
 #![allow(unsafe_code, reason = "defines and calls foreign functions")]
+#![cfg_attr(
+    not(all(
+        target_os = "linux",
+        target_env = "gnu",
+        not(target_feature = "crt-static"),
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "only the symbols ask, and there are none"
+    )
+)]
 
 mod entropy;
 mod escape;

@@ -67,14 +67,9 @@ pub(crate) fn fix_process_entropy(seed: u64) -> io::Result<()> {
 /// # Errors
 /// `Unsupported`: only x86-64 Linux can trap the counter.
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub(crate) fn trap_tsc(_first: u64) -> io::Result<TscTrap> {
-    Err(io::ErrorKind::Unsupported.into())
+pub(crate) fn trap_tsc(_first: u64) -> io::Result<impl Sized> {
+    Err::<(), _>(io::ErrorKind::Unsupported.into())
 }
-
-/// Never made on this system.
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-#[derive(Debug)]
-pub(crate) enum TscTrap {}
 
 /// Asks `personality` for the current value without changing it, as its manual page has it.
 #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::ptr;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libc::{c_int, greg_t, siginfo_t, ucontext_t};
 
@@ -16,8 +16,8 @@ use libc::{c_int, greg_t, siginfo_t, ucontext_t};
 /// the guard is dropped.
 ///
 /// Real clocks keep working on the thread: libc reads the counter in the kernel's vDSO, where it
-/// is shown as it is. A trapped read costs about a microsecond. Threads started meanwhile inherit
-/// the trap, each with a count of its own from zero.
+/// is shown as it is. A trapped read costs some microseconds, one of a clock about twelve. Threads
+/// started meanwhile inherit the trap, each with a count of its own from zero.
 ///
 /// The first call puts a handler for SIGSEGV over the process's own, to stay. A fault that is
 /// none of the counter's puts the old one back and happens again.
@@ -57,12 +57,16 @@ struct Handler {
 
 static HANDLER: OnceLock<Handler> = OnceLock::new();
 
+/// Held while the handler is installed, lest another thread traps before it is.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 thread_local! {
     /// Constant and without a destructor, so that a signal handler may use it.
     static NEXT_COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
 fn install_handler() -> io::Result<()> {
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     if HANDLER.get().is_some() {
         return Ok(());
     }
@@ -71,10 +75,7 @@ fn install_handler() -> io::Result<()> {
     let mut previous: libc::sigaction = unsafe { core::mem::zeroed() };
     // SAFETY: asks only; the pointer is valid for the write.
     check(unsafe { libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut previous) })?;
-    if HANDLER.set(Handler { previous, vdso }).is_err() {
-        // Another thread was first and installs it; both would install the same.
-        return Ok(());
-    }
+    HANDLER.get_or_init(|| Handler { previous, vdso });
     // SAFETY: as above.
     let mut ours: libc::sigaction = unsafe { core::mem::zeroed() };
     ours.sa_sigaction = on_fault as *const () as usize;

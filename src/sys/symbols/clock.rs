@@ -3,7 +3,7 @@
 use libc::{c_int, c_void, clockid_t, suseconds_t, time_t, timespec, timeval};
 
 use super::real::real;
-use crate::sys::inside::ask;
+use crate::sys::inside::{ask, passed_ns};
 
 /// What a clock of this id shows inside; `None` outside, and for an id that libc does not know.
 pub(super) fn now_ns(clock: clockid_t) -> Option<u64> {
@@ -11,7 +11,7 @@ pub(super) fn now_ns(clock: clockid_t) -> Option<u64> {
         libc::CLOCK_REALTIME
         | libc::CLOCK_REALTIME_COARSE
         | libc::CLOCK_REALTIME_ALARM
-        | libc::CLOCK_TAI => ask(|hooks| (hooks.wall_ns)()),
+        | libc::CLOCK_TAI => ask(|hooks| (hooks.wall_ns)().saturating_add(passed_ns())),
         libc::CLOCK_MONOTONIC
         | libc::CLOCK_MONOTONIC_RAW
         | libc::CLOCK_MONOTONIC_COARSE
@@ -20,7 +20,7 @@ pub(super) fn now_ns(clock: clockid_t) -> Option<u64> {
         | libc::CLOCK_PROCESS_CPUTIME_ID
         | libc::CLOCK_THREAD_CPUTIME_ID
         // Negative ids are the CPU clocks of some thread or process.
-        | ..0 => ask(|hooks| (hooks.monotonic_ns)()),
+        | ..0 => ask(|hooks| (hooks.monotonic_ns)().saturating_add(passed_ns())),
         _ => None,
     }
 }
@@ -75,3 +75,86 @@ unsafe extern "C" fn time(now: *mut time_t) -> time_t {
 }
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{MONOTONIC_NS, WALL_NS, inside};
+    use super::*;
+
+    /// What a clock shows, in nanoseconds.
+    fn shown(clock: clockid_t) -> u64 {
+        let mut now = to_timespec(0);
+        // SAFETY: the pointer is valid for the write.
+        assert_eq!(unsafe { clock_gettime(clock, &raw mut now) }, 0);
+        now.tv_sec.cast_unsigned() * NANOS_PER_SECOND + now.tv_nsec.cast_unsigned()
+    }
+
+    #[test]
+    fn clocks_are_the_nodes_inside() {
+        inside(|| {
+            for clock in [
+                libc::CLOCK_MONOTONIC,
+                libc::CLOCK_MONOTONIC_RAW,
+                libc::CLOCK_MONOTONIC_COARSE,
+                libc::CLOCK_BOOTTIME,
+                libc::CLOCK_PROCESS_CPUTIME_ID,
+                libc::CLOCK_THREAD_CPUTIME_ID,
+                -6,
+            ] {
+                assert_eq!(shown(clock), MONOTONIC_NS, "clock {clock}");
+            }
+            for clock in [
+                libc::CLOCK_REALTIME,
+                libc::CLOCK_REALTIME_COARSE,
+                libc::CLOCK_TAI,
+            ] {
+                assert_eq!(shown(clock), WALL_NS, "clock {clock}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_older_calls_show_the_wall_clock() {
+        let mut now = timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        };
+        let mut seconds = 0;
+        inside(|| {
+            // SAFETY: the pointers are null or valid for the write.
+            unsafe {
+                assert_eq!(gettimeofday(&raw mut now, core::ptr::null_mut()), 0);
+                assert_eq!(
+                    gettimeofday(core::ptr::null_mut(), core::ptr::null_mut()),
+                    0
+                );
+                assert_eq!(time(&raw mut seconds), 1_700_000_000);
+                assert_eq!(time(core::ptr::null_mut()), 1_700_000_000);
+            }
+        });
+        assert_eq!((now.tv_sec, now.tv_usec), (1_700_000_000, 2));
+        assert_eq!(seconds, 1_700_000_000);
+    }
+
+    #[test]
+    fn clocks_are_real_outside() {
+        assert_ne!(shown(libc::CLOCK_MONOTONIC), MONOTONIC_NS);
+        assert!(shown(libc::CLOCK_REALTIME) > WALL_NS);
+        let mut now = timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        };
+        // SAFETY: the pointers are null or valid for the write.
+        unsafe {
+            assert_eq!(gettimeofday(&raw mut now, core::ptr::null_mut()), 0);
+            assert!(now.tv_sec > 1_700_000_000 && time(core::ptr::null_mut()) >= now.tv_sec);
+        }
+    }
+
+    #[test]
+    fn an_unknown_clock_is_an_error_as_outside() {
+        let mut now = to_timespec(0);
+        // SAFETY: the pointer is valid for the write.
+        assert_eq!(inside(|| unsafe { clock_gettime(99, &raw mut now) }), -1);
+    }
+}

@@ -1,8 +1,9 @@
 //! Drawing entropy: served by the node's stream, or by the thread's if it has one. And the
 //! `syscall` function, by which older crates draw it.
 
-use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t, timespec};
+use libc::{c_int, c_long, c_uint, c_void, clockid_t, size_t, ssize_t, timespec};
 
+use super::block::{ns_of, ns_until, sleep_through};
 use super::clock::{now_ns, to_timespec};
 use super::real::real;
 use super::{fail, is_refused};
@@ -105,15 +106,24 @@ unsafe fn read_clock(clock: c_int, now: *mut timespec) -> Option<isize> {
 /// One without a deadline is passed: it is how every lock waits, also for other threads that share
 /// it rightly, such as those of the test harness.
 fn refuse_timed_wait(operation: c_int, timeout: *const timespec) -> Option<isize> {
-    let waits = matches!(
-        operation & libc::FUTEX_CMD_MASK,
-        libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI
-    );
-    let is_sleep = waits && !timeout.is_null();
-    (is_sleep && is_refused(EscapeKind::Sleep, "futex", || None)).then(|| {
-        fail(libc::ETIMEDOUT);
-        -1
-    })
+    let clock = match operation & libc::FUTEX_CLOCK_REALTIME {
+        0 => libc::CLOCK_MONOTONIC,
+        _ => libc::CLOCK_REALTIME,
+    };
+    // The one operation takes a length and the others a time at which to give up.
+    let left_ns: fn(clockid_t, *const timespec) -> Option<u64> =
+        match operation & libc::FUTEX_CMD_MASK {
+            libc::FUTEX_WAIT => |_, length| ns_of(length),
+            libc::FUTEX_WAIT_BITSET => ns_until,
+            libc::FUTEX_LOCK_PI => |_, deadline| ns_until(libc::CLOCK_REALTIME, deadline),
+            _ => return None,
+        };
+    if timeout.is_null() || !is_refused(EscapeKind::Sleep, "futex", || None) {
+        return None;
+    }
+    sleep_through(left_ns(clock, timeout));
+    fail(libc::ETIMEDOUT);
+    Some(-1)
 }
 
 /// The `int` in an argument's word. The upper half is whatever the caller left there.
@@ -127,3 +137,128 @@ const fn to_int(word: usize) -> c_int {
 
 /// More than this is an error of `getentropy`, by POSIX.
 const GETENTROPY_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ENTROPY, check, errno, inside, seen};
+    use super::*;
+    use crate::sys::seed_thread;
+
+    /// Sixteen bytes by each way in turn.
+    fn drawn() -> [[u8; 16]; 3] {
+        let mut bytes = [[0; 16]; 3];
+        // SAFETY: each buffer has the length that is given.
+        unsafe {
+            assert_eq!(getrandom(bytes[0].as_mut_ptr().cast(), 16, 0), 16);
+            assert_eq!(getentropy(bytes[1].as_mut_ptr().cast(), 16), 0);
+            let buffer = bytes[2].as_mut_ptr().expose_provenance();
+            assert_eq!(syscall(libc::SYS_getrandom, buffer, 16, 0, 0, 0, 0), 16);
+        }
+        bytes
+    }
+
+    #[test]
+    fn entropy_is_the_hooks_inside_and_real_outside() {
+        assert_eq!(inside(drawn), [[ENTROPY; 16]; 3]);
+        assert_ne!(drawn(), drawn());
+    }
+
+    #[test]
+    fn a_seeded_thread_draws_its_stream_outside_only() {
+        let first = {
+            let _seed = seed_thread(3);
+            assert_eq!(inside(drawn), [[ENTROPY; 16]; 3]);
+            drawn()
+        };
+        let _seed = seed_thread(3);
+        assert_eq!(drawn(), first);
+        assert_ne!(drawn(), first);
+    }
+
+    #[test]
+    fn asking_for_nothing_tells_that_the_call_exists() {
+        let nothing = core::ptr::dangling_mut::<c_void>();
+        // SAFETY: no bytes are written.
+        assert_eq!(inside(|| unsafe { getrandom(nothing, 0, 0) }), 0);
+    }
+
+    #[test]
+    fn too_much_from_getentropy_is_an_error_inside() {
+        let mut buffer = [0_u8; 257];
+        // SAFETY: the buffer has the length that is given.
+        assert_eq!(
+            inside(|| unsafe { getentropy(buffer.as_mut_ptr().cast(), 257) }),
+            -1
+        );
+        assert_eq!(errno(), libc::EIO);
+    }
+
+    #[test]
+    fn the_clock_is_served_by_number() {
+        let mut now = to_timespec(0);
+        // The upper half of an `int`'s word means nothing.
+        let clock = libc::CLOCK_MONOTONIC.cast_unsigned() as usize | 0xffff_ffff_0000_0000;
+        let pointer = (&raw mut now).expose_provenance();
+        // SAFETY: the pointer is valid for the write.
+        let call = || unsafe { syscall(libc::SYS_clock_gettime, clock, pointer, 0, 0, 0, 0) };
+        assert_eq!(inside(call), 0);
+        assert_eq!((now.tv_sec, now.tv_nsec), (42, 7));
+    }
+
+    /// A futex operation on a word that holds what is expected, so that it would block.
+    fn futex(operation: c_int, timeout: Option<timespec>) -> c_long {
+        let word = 0_u32;
+        let timeout = timeout
+            .as_ref()
+            .map_or(0, |timeout| (&raw const *timeout).addr());
+        let operation = operation.cast_unsigned() as usize;
+        // SAFETY: the word and the timeout live until the call returns.
+        unsafe {
+            syscall(
+                libc::SYS_futex,
+                (&raw const word).addr(),
+                operation,
+                0,
+                timeout,
+                0,
+                1,
+            )
+        }
+    }
+
+    #[test]
+    fn waiting_until_a_deadline_is_a_sleep() {
+        let at = to_timespec(50_000_000_000);
+        check(
+            || futex(libc::FUTEX_WAIT_BITSET, Some(at)),
+            -1,
+            "blocking sleep: futex",
+        );
+        assert_eq!(errno(), libc::ETIMEDOUT);
+        inside(|| {
+            futex(libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG, Some(at));
+            assert_eq!(now_ns(libc::CLOCK_MONOTONIC), Some(50_000_000_000));
+            futex(libc::FUTEX_WAIT, Some(at));
+            assert_eq!(now_ns(libc::CLOCK_MONOTONIC), Some(100_000_000_000));
+        });
+        assert_eq!(seen().len(), 2);
+    }
+
+    #[test]
+    fn other_futex_operations_pass() {
+        // SAFETY: the word lives until the call returns, which is at once: it is not 1.
+        let wait = |word: u32| unsafe {
+            syscall(libc::SYS_futex, (&raw const word).addr(), 0, 1, 0, 0, 0)
+        };
+        assert_eq!((inside(|| wait(0)), errno()), (-1, libc::EAGAIN));
+        inside(|| {
+            assert_eq!(futex(libc::FUTEX_WAKE, None), 0);
+            // The bound of a wake-up is no time to wait for.
+            assert_eq!(futex(libc::FUTEX_WAKE, Some(to_timespec(1))), 0);
+        });
+        assert!(seen().is_empty());
+        // SAFETY: takes no arguments.
+        let process = unsafe { syscall(libc::SYS_getpid, 0, 0, 0, 0, 0, 0) };
+        assert_eq!(process, c_long::from(std::process::id()));
+    }
+}

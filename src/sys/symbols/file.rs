@@ -232,3 +232,186 @@ fn no_object<T>() -> *mut T {
 /// A megabyte: far more than a program seeds itself with, and a millisecond to make. A program
 /// that reads more from one opening finds the end of the file.
 const FIXED_ENTROPY_BLOCKS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use core::ptr::null_mut;
+
+    use super::super::testing::{check, errno, inside, inside_allowing, seen};
+    use super::*;
+    use crate::sys::seed_thread;
+
+    const PATH: *const c_char = c"/no/file".as_ptr();
+    const SELF: *const c_char = c"/proc/self/exe".as_ptr();
+
+    /// Closes a descriptor that must be open.
+    #[track_caller]
+    fn close(descriptor: c_int) {
+        // SAFETY: nobody else has the descriptor.
+        assert_eq!(unsafe { libc::close(descriptor) }, 0);
+    }
+
+    #[test]
+    fn opening_is_refused() {
+        let mode = c"r".as_ptr();
+        // SAFETY: the strings end with a NUL.
+        unsafe {
+            check(|| open(PATH, 0, 0), -1, "real file: open(/no/file)");
+            assert_eq!(errno(), libc::EACCES);
+            check(|| open64(PATH, 0, 0), -1, "real file: open64(/no/file)");
+            check(|| openat(0, PATH, 0, 0), -1, "real file: openat(/no/file)");
+            check(
+                || openat64(0, PATH, 0, 0),
+                -1,
+                "real file: openat64(/no/file)",
+            );
+            check(|| creat(PATH, 0), -1, "real file: creat(/no/file)");
+            check(|| creat64(PATH, 0), -1, "real file: creat64(/no/file)");
+            check(
+                || fopen(PATH, mode),
+                null_mut(),
+                "real file: fopen(/no/file)",
+            );
+            check(
+                || fopen64(PATH, mode),
+                null_mut(),
+                "real file: fopen64(/no/file)",
+            );
+            check(|| opendir(PATH), null_mut(), "real file: opendir(/no/file)");
+            assert_eq!(errno(), libc::EACCES);
+        }
+    }
+
+    #[test]
+    fn looking_and_changing_are_refused() {
+        let mut buffer = [0; 8];
+        let buffer = buffer.as_mut_ptr();
+        // SAFETY: the strings end with a NUL, and what is refused is not written.
+        unsafe {
+            check(
+                || statx(0, PATH, 0, 0, null_mut()),
+                -1,
+                "real file: statx(/no/file)",
+            );
+            check(
+                || readlink(PATH, buffer, 8),
+                -1,
+                "real file: readlink(/no/file)",
+            );
+            check(
+                || realpath(PATH, null_mut()),
+                null_mut(),
+                "real file: realpath(/no/file)",
+            );
+            check(|| mkdir(PATH, 0), -1, "real file: mkdir(/no/file)");
+            check(|| rmdir(PATH), -1, "real file: rmdir(/no/file)");
+            check(|| unlink(PATH), -1, "real file: unlink(/no/file)");
+            check(|| unlinkat(0, PATH, 0), -1, "real file: unlinkat(/no/file)");
+            check(|| rename(PATH, PATH), -1, "real file: rename(/no/file)");
+            check(|| link(PATH, PATH), -1, "real file: link(/no/file)");
+            check(
+                || linkat(0, PATH, 0, PATH, 0),
+                -1,
+                "real file: linkat(/no/file)",
+            );
+            check(|| symlink(PATH, PATH), -1, "real file: symlink(/no/file)");
+            check(|| chmod(PATH, 0), -1, "real file: chmod(/no/file)");
+        }
+    }
+
+    #[test]
+    fn allowed_and_outside_calls_are_real() {
+        // SAFETY: the path ends with a NUL.
+        let call = || unsafe { open(PATH, 0, 0) };
+        assert_eq!((inside_allowing(call), errno()), (-1, libc::ENOENT));
+        assert_eq!(seen(), ["real file: open(/no/file)"]);
+        assert_eq!((call(), errno()), (-1, libc::ENOENT));
+        // SAFETY: the path ends with a NUL; the real call finds nothing to write.
+        let call = || unsafe { statx(0, PATH, 0, 0, null_mut()) };
+        assert_eq!((call(), errno()), (-1, libc::ENOENT));
+        assert!(seen().is_empty());
+    }
+
+    #[test]
+    fn the_executable_may_be_read_but_not_written() {
+        // SAFETY: the strings end with a NUL.
+        unsafe {
+            close(inside(|| open(SELF, libc::O_RDONLY | libc::O_CLOEXEC, 0)));
+            let file = inside(|| fopen(SELF, c"rb".as_ptr()));
+            assert_eq!(libc::fclose(file), 0);
+            assert!(seen().is_empty());
+            let flags = [libc::O_RDWR, libc::O_WRONLY, libc::O_CREAT, libc::O_TRUNC];
+            for flags in flags {
+                check(
+                    || open(SELF, flags, 0),
+                    -1,
+                    "real file: open(/proc/self/exe)",
+                );
+            }
+            for mode in [c"w", c"a", c"r+"] {
+                let mode = mode.as_ptr();
+                check(
+                    || fopen(SELF, mode),
+                    null_mut(),
+                    "real file: fopen(/proc/self/exe)",
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_file_gets_the_callers_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let path = std::env::temp_dir().join(format!("stormglass-mode-{}", std::process::id()));
+        let text = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
+        // SAFETY: the path ends with a NUL.
+        close(unsafe { open(text.as_ptr(), flags, 0o600) });
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn standard_input_is_refused_and_other_descriptors_pass() {
+        let mut buffer = [0_u8; 4];
+        let length = buffer.len();
+        let buffer = buffer.as_mut_ptr().cast();
+        let vector = iovec {
+            iov_base: buffer,
+            iov_len: length,
+        };
+        // SAFETY: the buffer has the length that is given.
+        unsafe {
+            check(|| read(0, buffer, length), -1, "standard input: read");
+            assert_eq!(errno(), libc::EBADF);
+            check(
+                || readv(0, &raw const vector, 1),
+                -1,
+                "standard input: readv",
+            );
+            let descriptor = open(SELF, libc::O_RDONLY, 0);
+            assert_eq!(inside(|| read(descriptor, buffer, length)), 4);
+            assert_eq!(inside(|| readv(descriptor, &raw const vector, 1)), 4);
+            close(descriptor);
+        }
+        assert!(seen().is_empty());
+    }
+
+    #[test]
+    fn fixed_entropy_is_a_long_file_of_the_threads_stream() {
+        let (mut drawn, mut first) = ([0_u8; 8], [0_u8; 8]);
+        let _seed = seed_thread(4);
+        entropy::fill(&mut drawn);
+        let _again = seed_thread(4);
+        let descriptor = open_fixed_entropy();
+        // SAFETY: the buffer has the length that is given; then only asks where the end is.
+        let length = unsafe {
+            assert_eq!(read(descriptor, first.as_mut_ptr().cast(), 8), 8);
+            libc::lseek(descriptor, 0, libc::SEEK_END)
+        };
+        close(descriptor);
+        assert_eq!((first, length), (drawn, 1_048_576));
+    }
+}

@@ -43,3 +43,52 @@ unsafe extern "C" fn sysconf(name: c_int) -> c_long {
     // SAFETY: the function may be called with any number.
     unsafe { real!(fn sysconf(c_int) -> c_long)(name) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::inside;
+    use super::*;
+
+    /// How many processors this thread is told it may use.
+    fn processors() -> c_int {
+        // SAFETY: all zeros is an empty set, which has the length that is given.
+        unsafe {
+            let mut set: cpu_set_t = core::mem::zeroed();
+            assert_eq!(
+                sched_getaffinity(0, size_of::<cpu_set_t>(), &raw mut set),
+                0
+            );
+            libc::CPU_COUNT(&set)
+        }
+    }
+
+    /// The processors that the machine is said to have, and the bytes of a page.
+    fn configuration() -> [c_long; 3] {
+        [
+            libc::_SC_NPROCESSORS_ONLN,
+            libc::_SC_NPROCESSORS_CONF,
+            libc::_SC_PAGESIZE,
+        ]
+        // SAFETY: the function may be called with any number.
+        .map(|name| unsafe { sysconf(name) })
+    }
+
+    #[test]
+    fn a_node_has_one_processor() {
+        assert_eq!(inside(processors), 1);
+        let [online, configured, page] = configuration();
+        assert!(online >= 1 && configured >= online);
+        assert_eq!(inside(configuration), [1, 1, page]);
+    }
+
+    #[test]
+    fn outside_the_machine_is_real() {
+        // SAFETY: all zeros is an empty set.
+        let mut real: cpu_set_t = unsafe { core::mem::zeroed() };
+        // SAFETY: the set has the length that is given.
+        unsafe {
+            libc::sched_getaffinity(0, size_of::<cpu_set_t>(), &raw mut real);
+            assert_eq!(processors(), libc::CPU_COUNT(&real));
+        }
+    }
+}
