@@ -35,6 +35,17 @@
 //! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`time`],
 //! [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
 //!
+//! # Environment
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `STORMGLASS_SEED=7` | run this seed alone |
+//! | `STORMGLASS_SEEDS=100` or `5..10` | run so many seeds from the test's first on, or these |
+//! | `STORMGLASS_CHECK=1` | run each seed again in a fresh process and compare all events |
+//! | `STORMGLASS_LOG=debug` | print `tracing` events up to this level, with time, node and step |
+//! | `STORMGLASS_SCENARIO=FILE` | replay a saved failure |
+//! | `STORMGLASS_DIR=DIR` | where failures are saved; else `target/stormglass` |
+//!
 //! With the feature `real` instead of `sim` those modules are tokio's own, so that one source
 //! serves production and simulation.
 

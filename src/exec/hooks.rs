@@ -3,7 +3,7 @@
 use super::context;
 use super::failure::Failure;
 use crate::kernel::Kind;
-use crate::sys::{Escape, Hooks, Verdict};
+use crate::sys::{Escape, EscapeKind, Hooks, Verdict};
 
 /// The answers of the simulation that runs on this thread.
 pub(crate) static HOOKS: Hooks = Hooks { monotonic_ns, wall_ns, fill_entropy, escape };
@@ -40,6 +40,24 @@ fn fill_entropy(bytes: &mut [u8]) {
 
 /// Ends the run with [`Failure::Escape`], unless the configuration leaves this way open.
 fn escape(escape: &Escape<'_>) -> Verdict {
+    let verdict = judge(escape);
+    if verdict == Verdict::Refuse {
+        context::with(|context| {
+            let world = context.world.borrow();
+            let Some(failed) = &world.failed else { return };
+            if let Some(progress) = &context.progress {
+                progress.escaped(failed);
+            }
+            if escape.kind == EscapeKind::Exit {
+                // That call cannot return, so nobody else will tell.
+                eprintln!("stormglass: {failed}\n  replay  STORMGLASS_SEED={}", world.seed);
+            }
+        });
+    }
+    verdict
+}
+
+fn judge(escape: &Escape<'_>) -> Verdict {
     context::world(|world, node| {
         if world.settings.allowed.contains(&escape.kind) {
             if !world.escaped.contains(&escape.kind) {

@@ -38,4 +38,4 @@ pub(crate) use progress::Progress;
 pub use select::select_start;
 pub(crate) use task::spawn_on;
 pub use task::{AbortHandle, JoinError, JoinHandle};
-pub(crate) use world::{Base, Settings};
+pub(crate) use world::{Base, Settings, World};

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::failure::WaitingTask;
+use super::failure::{Failed, WaitingTask};
 use crate::kernel::{NodeId, TaskId};
 
 /// Shared between a simulation and the thread that watches it.
@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     /// Node and slot of the running task.
     running: AtomicU64,
     sites: Mutex<Vec<NodeSites>>,
+    /// A refused escape, told at once: its program may never yield again.
+    escaped: Mutex<Option<Failed>>,
 }
 
 #[derive(Default)]
@@ -45,6 +47,16 @@ impl Progress {
             tasks.resize(slot as usize + 1, None);
         }
         tasks[slot as usize] = Some((task, location));
+    }
+
+    pub(crate) fn escaped(&self, failed: &Failed) {
+        let mut escaped = self.escaped.lock().unwrap_or_else(PoisonError::into_inner);
+        escaped.get_or_insert_with(|| failed.clone());
+    }
+
+    /// The escape after which a program did not yield, if there was one.
+    pub(crate) fn take_escape(&self) -> Option<Failed> {
+        self.escaped.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A poll of the task in `slot` of `node` begins.

@@ -186,11 +186,11 @@ where
     Fut: Future + 'static,
     Fut::Output: ProgramResult + 'static,
 {
-    // A hang has left a thread behind that cannot be stopped; another would not tell more.
-    let replayed = match failed.failure {
-        Failure::Hang { .. } => None,
-        _ => Some(attempt(config, outcome.seed, Some(RING), settings, test)),
-    };
+    // A run that was given up has left a thread behind that cannot be stopped; another would not
+    // tell more.
+    let given_up = outcome.steps == 0;
+    let replayed =
+        (!given_up).then(|| attempt(config, outcome.seed, Some(RING), settings, test));
     let first = outcome.digest.to_string();
     let second = replayed.as_ref().map(|replayed| replayed.digest.to_string());
     let scenario = Scenario::new(name, config, outcome.seed, failed, first.clone());

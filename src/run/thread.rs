@@ -114,10 +114,13 @@ fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
         at: SimTime::ZERO,
         step: Step::default(),
     };
+    // A program that spins after a refused call has escaped first.
+    let failed = progress.take_escape();
+    let hang = Failed { failure: Failure::Hang { after, task }, moment };
     Outcome {
         seed,
         value: None,
-        failed: Some(Failed { failure: Failure::Hang { after, task }, moment }),
+        failed: Some(failed.unwrap_or(hang)),
         digest: Digest::new(),
         steps: 0,
         end: SimTime::ZERO,

@@ -127,3 +127,43 @@ fn allowed_threads_can_wake_tasks() {
     assert_eq!(outcome.escaped, [EscapeKind::Thread]);
     assert_eq!(outcome.unwrap(), 7);
 }
+
+/// Set in the child process of [`ending_the_process_is_told`].
+const CHILD: &str = "STORMGLASS_TEST_CHILD";
+
+#[test]
+fn ending_the_process_is_told() {
+    if std::env::var_os(CHILD).is_some() {
+        let outcome = run_seed(&Config::default(), 7, |sim| async move {
+            sim.node("quitter").run(|_| async { std::process::exit(3) });
+            sleep(Duration::from_secs(1)).await;
+        });
+        panic!("the process goes on after {outcome:?}");
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["suite::escapes::ending_the_process_is_told", "--exact", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(child.stderr).unwrap();
+    assert_eq!(child.status.code(), Some(101), "{text}");
+    for part in ["process exit by `exit`", "on quitter (n1", "replay  STORMGLASS_SEED=7"] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+}
+
+#[test]
+fn a_program_that_spins_after_a_refusal_has_escaped() {
+    let config = Config { hang_after: Duration::from_millis(200), ..Config::default() };
+    let outcome = run_seed(&config, 0, |sim| async move {
+        sim.node("stubborn").run(|_| async {
+            while std::fs::read("/etc/hostname").is_err() {
+                std::hint::spin_loop();
+            }
+        });
+        sleep(Duration::from_secs(1)).await;
+    });
+    let failed = outcome.failed.expect("the run fails");
+    assert!(matches!(failed.failure, Failure::Escape { kind: EscapeKind::File, .. }), "{failed}");
+    assert_eq!(failed.moment.name, "stubborn");
+}
