@@ -26,7 +26,9 @@ const FIRES: u64 = 100_000;
 
 fn timers(c: &mut Criterion) {
     let mut group = c.benchmark_group("timers");
-    group.sample_size(20).throughput(Throughput::Elements(FIRES));
+    group
+        .sample_size(20)
+        .throughput(Throughput::Elements(FIRES));
     group.bench_function("1000 tasks sleep 1 to 100 ms", |b| {
         b.iter(|| {
             let outcome = Builder::new().run(|_| async {
@@ -44,7 +46,7 @@ fn timers(c: &mut Criterion) {
                     task.await.expect("it does not panic");
                 }
             });
-            black_box(outcome.unwrap());
+            outcome.unwrap();
         });
     });
     group.finish();
@@ -52,13 +54,16 @@ fn timers(c: &mut Criterion) {
 
 fn tasks(c: &mut Criterion) {
     let mut group = c.benchmark_group("tasks");
-    group.sample_size(20).throughput(Throughput::Elements(100_000));
+    group
+        .sample_size(20)
+        .throughput(Throughput::Elements(100_000));
     group.bench_function("spawn and join", |b| {
         b.iter(|| {
             let outcome = Builder::new().run(|_| async {
                 for _ in 0..100 {
-                    let tasks: Vec<_> =
-                        (0..1000_u64).map(|n| task::spawn(async move { n })).collect();
+                    let tasks: Vec<_> = (0..1000_u64)
+                        .map(|n| task::spawn(async move { n }))
+                        .collect();
                     for task in tasks {
                         black_box(task.await.expect("it does not panic"));
                     }

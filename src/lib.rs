@@ -49,16 +49,19 @@
 //! With the feature `real` instead of `sim` those modules are tokio's own, so that one source
 //! serves production and simulation.
 
+#[cfg(not(any(feature = "sim", feature = "real")))]
+compile_error!("switch on the feature `sim` (the default) or `real` of stormglass");
+
+#[cfg(feature = "sim")]
+mod exec;
 #[cfg(feature = "sim")]
 pub mod kernel;
 #[cfg(feature = "sim")]
 mod model;
 #[cfg(feature = "sim")]
-mod exec;
-#[cfg(feature = "sim")]
 mod sys;
 
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "sim", feature = "real"))]
 pub mod io;
 #[cfg(feature = "sim")]
 pub mod net;
@@ -72,13 +75,15 @@ pub mod task;
 pub mod time;
 
 #[cfg(feature = "sim")]
-pub mod sim;
+pub mod explore;
 #[cfg(feature = "sim")]
 mod report;
 #[cfg(feature = "sim")]
 pub mod run;
 #[cfg(feature = "sim")]
 mod select;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 /// What the expansions of this crate's macros call.
 #[cfg(feature = "sim")]
@@ -89,7 +94,7 @@ pub mod __private {
 }
 
 #[cfg(feature = "sim")]
-pub use exec::{Failed, Failure, Moment, OnPanic, Policy, WaitingTask};
+pub use exec::{Failed, Failure, Leak, Moment, OnPanic, Policy, WaitingTask};
 #[cfg(feature = "sim")]
 pub use run::run;
 #[cfg(feature = "sim")]
@@ -98,3 +103,10 @@ pub use sim::{Config, Sim};
 pub use stormglass_macros::test;
 #[cfg(feature = "sim")]
 pub use sys::{EscapeKind, INTERPOSED};
+
+#[cfg(all(feature = "real", not(feature = "sim")))]
+mod real;
+#[cfg(all(feature = "real", not(feature = "sim")))]
+pub use real::{net, rand, sync, task, time};
+#[cfg(all(feature = "real", not(feature = "sim")))]
+pub use tokio::{join, select, try_join};

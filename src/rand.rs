@@ -23,7 +23,10 @@ pub fn u64() -> u64 {
 #[must_use]
 #[track_caller]
 pub fn below(bound: u64) -> u64 {
-    assert!(bound > 0, "there is no number below 0: give a bound of at least 1");
+    assert!(
+        bound > 0,
+        "there is no number below 0: give a bound of at least 1"
+    );
     draw(|choices, point| choices.below(point, bound))
 }
 
@@ -45,7 +48,11 @@ pub fn chance(num: u32, den: u32) -> bool {
 #[track_caller]
 pub fn choose<T>(items: &[T]) -> Option<&T> {
     let count = items.len() as u64;
-    let index = if count == 0 { return None } else { below(count) };
+    let index = if count == 0 {
+        return None;
+    } else {
+        below(count)
+    };
     items.get(usize::try_from(index).expect("below a length"))
 }
 
@@ -77,7 +84,7 @@ pub fn fill(bytes: &mut [u8]) {
 /// shift the draws of the next.
 #[track_caller]
 fn draw(f: impl FnOnce(&mut crate::kernel::Choices, &mut Point) -> u64) -> u64 {
-    if context::is_dead() && context::try_with(|_| ()).is_some() {
+    if context::is_dead() {
         return 0;
     }
     context::world(|world, id| {

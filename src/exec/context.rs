@@ -150,15 +150,12 @@ impl Context {
     }
 }
 
-/// The trace of a simulation that is over. What is left of it is dropped: no task is alive.
-///
-/// # Panics
-/// If something still holds the simulation.
+/// The trace of a simulation that is over.
 pub(crate) fn into_trace(context: Rc<Context>) -> Trace {
-    let context = Rc::into_inner(context).expect("all tasks are gone, and handles hold ids");
-    // Wakers and factories are dropped after the world was taken apart.
-    let world = context.world.into_inner();
-    world.base.trace
+    let trace = std::mem::take(&mut context.world.borrow_mut().base.trace);
+    // Factories and what they captured go when the world is no longer borrowed.
+    drop(context);
+    trace
 }
 
 /// Makes `context` the simulation of this thread until the guard is dropped.
@@ -168,11 +165,11 @@ pub(crate) fn into_trace(context: Rc<Context>) -> Trace {
 #[track_caller]
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     CONTEXT.with(|slot| {
-        let before = slot.borrow_mut().replace(context);
         assert!(
-            before.is_none(),
+            slot.borrow().is_none(),
             "a simulation cannot be started inside a simulation: run it in the test itself"
         );
+        *slot.borrow_mut() = Some(context);
     });
     Entered(())
 }
@@ -190,7 +187,10 @@ impl Drop for Entered {
 /// Calls `f` with the simulation of this thread, if there is one.
 #[inline]
 pub(crate) fn try_with<R>(f: impl FnOnce(&Rc<Context>) -> R) -> Option<R> {
-    CONTEXT.try_with(|slot| slot.borrow().as_ref().map(f)).ok().flatten()
+    CONTEXT
+        .try_with(|slot| slot.borrow().as_ref().map(f))
+        .ok()
+        .flatten()
 }
 
 /// Calls `f` with the simulation of this thread.
@@ -222,7 +222,19 @@ pub(crate) fn world<R>(f: impl FnOnce(&mut World, NodeId) -> R) -> R {
     })
 }
 
-/// Whether the running code belongs to an incarnation that has ended.
+/// Whether the running code belongs to an incarnation that has ended. Outside a simulation none
+/// does.
+#[inline]
 pub(crate) fn is_dead() -> bool {
-    try_with(|context| context.current.dead.get()).unwrap_or(true)
+    try_with(|context| context.current.dead.get()).unwrap_or(false)
+}
+
+/// Calls `f` with the simulation of this thread, unless the running code belongs to an incarnation
+/// that has ended: what its destructors do must reach nothing.
+///
+/// # Panics
+/// If this thread runs no simulation.
+#[track_caller]
+pub(crate) fn alive<R>(f: impl FnOnce(&Rc<Context>) -> R) -> Option<R> {
+    with(|context| (!context.current.dead.get()).then(|| f(context)))
 }

@@ -33,6 +33,8 @@ pub(crate) struct Ending {
     pub(crate) node: NodeId,
     pub(crate) incarnation: u32,
     pub(crate) how: End,
+    /// Start it again at once; the place that asked for it.
+    pub(crate) restart: Option<&'static Location<'static>>,
 }
 
 /// What is known of a run when it is over.
@@ -173,7 +175,12 @@ impl Context {
         let count = tasks.len() as u64;
         let task = node.policy.pick(&mut base.choices, tasks)?;
         base.cause = task.cause;
-        let step = base.record(id, Kind::TaskPolled, task.runnable.metadata().id.number(), count);
+        let step = base.record(
+            id,
+            Kind::TaskPolled,
+            task.runnable.metadata().id.number(),
+            count,
+        );
         self.current.step.set(step);
         Some(task)
     }
@@ -181,11 +188,20 @@ impl Context {
     /// Lets the next event happen, and all others that are due at the same time; false if there
     /// is none.
     fn advance(self: &Rc<Self>) -> bool {
-        let popped = self.world.borrow_mut().base.queue.pop();
-        let Some((at, scheduled)) = popped else { return false };
-        if at == SimTime::MAX {
+        let popped = {
+            let mut world = self.world.borrow_mut();
+            // Timers of a node that stands still wait at the end of time, which never comes.
+            let all_still =
+                world.standing_still > 0 && world.base.queue.next_at() == Some(SimTime::MAX);
+            if all_still {
+                None
+            } else {
+                world.base.queue.pop()
+            }
+        };
+        let Some((at, scheduled)) = popped else {
             return false;
-        }
+        };
         if at > self.limits.time {
             self.time_is_up();
             return true;
@@ -205,7 +221,11 @@ impl Context {
     fn happen(self: &Rc<Self>, scheduled: Scheduled) {
         self.current.step.set(scheduled.cause);
         match scheduled.event {
-            Event::Timer { node, deadline_ns, waker } => {
+            Event::Timer {
+                node,
+                deadline_ns,
+                waker,
+            } => {
                 let step = {
                     let mut world = self.world.borrow_mut();
                     world.base.cause = scheduled.cause;
@@ -218,7 +238,12 @@ impl Context {
             Event::Net(event) => self.world(|world| world.net.handle(&mut world.base, event)),
             Event::NodeFree(node) => self.ready.borrow_mut().list(node),
             Event::StopDeadline { node, incarnation } => {
-                self.end_node(&Ending { node, incarnation, how: End::Stop });
+                self.end_node(&Ending {
+                    node,
+                    incarnation,
+                    how: End::Stop,
+                    restart: None,
+                });
             }
         }
     }
@@ -252,9 +277,11 @@ impl Context {
 
     /// Makes tasks ready that were woken on other threads, and says whether there were any. That
     /// is an escape, unless threads are allowed.
-    fn collect_foreign(&self) -> bool {
+    pub(crate) fn collect_foreign(&self) -> bool {
         let woken = foreign::take(self.id);
-        let Some(first) = woken.first() else { return false };
+        let Some(first) = woken.first() else {
+            return false;
+        };
         let node = first.metadata().node;
         self.world(|world| {
             if world.settings.allowed.contains(&EscapeKind::Thread) {
@@ -285,7 +312,9 @@ impl Context {
         let nodes = self.world.borrow().nodes.len();
         for round in 0..LIVELOCK_SAMPLE {
             let id = NodeId::new(u32::try_from(round % nodes).expect("as many as there are nodes"));
-            let Some(task) = self.next_task(id) else { continue };
+            let Some(task) = self.next_task(id) else {
+                continue;
+            };
             let meta = task.runnable.metadata();
             let (node, task_id, slot) = (meta.node, meta.id, meta.slot);
             self.current.node.set(node);
@@ -316,7 +345,9 @@ impl Context {
     }
 
     fn finish(&self) -> Finished {
-        self.current.step.set(Step::new(self.world.borrow().base.trace.steps().saturating_sub(1)));
+        self.current.step.set(Step::new(
+            self.world.borrow().base.trace.steps().saturating_sub(1),
+        ));
         self.world(|world| {
             let failed = u64::from(world.failed.is_some());
             world.base.record(NodeId::TEST, Kind::End, failed, 0);
@@ -330,7 +361,11 @@ impl Context {
                 counters,
                 policy: world.settings.policy,
                 escaped: world.escaped.clone(),
-                node_names: world.nodes.iter().map(|node| node.name.to_string()).collect(),
+                node_names: world
+                    .nodes
+                    .iter()
+                    .map(|node| node.name.to_string())
+                    .collect(),
             }
         })
     }

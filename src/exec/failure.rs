@@ -67,11 +67,88 @@ pub enum Failure {
         /// The task.
         task: Option<WaitingTask>,
     },
-    /// Two runs of one scenario differed.
+    /// Two runs of one scenario differed; the moment is that of the first difference.
     Nondeterminism {
-        /// What differed first, and why that may be.
-        report: String,
+        /// Through what the difference came in.
+        leak: Leak,
+        /// The experiment that told the leak.
+        evidence: String,
+        /// In what the first two records that differ do so.
+        difference: String,
+        /// What the run in this process did there, with what led to it, latest last.
+        first: Vec<String>,
+        /// What the run in a fresh process did there, with what led to it, latest last.
+        second: Vec<String>,
     },
+}
+
+/// Through what two runs of one scenario came to differ, as the determinism doctor found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Leak {
+    /// What earlier runs left behind in the process.
+    ProcessState,
+    /// Where things are in memory.
+    Addresses,
+    /// The keys of a `HashMap` or `HashSet`.
+    HashOrder,
+    /// Random numbers of the machine.
+    Entropy,
+    /// A real clock, or the time-stamp counter.
+    Clock,
+    /// Threads of the operating system, which the configuration allows.
+    Threads,
+    /// None that the doctor can take away.
+    Unknown,
+}
+
+impl Leak {
+    /// The name that reports print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ProcessState => "process-state",
+            Self::Addresses => "addresses",
+            Self::HashOrder => "hash-order",
+            Self::Entropy => "entropy",
+            Self::Clock => "clock",
+            Self::Threads => "threads",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What it likely is and what to do about it, in one sentence.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::ProcessState => {
+                "a static counter or cache, or the unbiased `select!` of tokio or futures, which \
+                 seeds itself from one: make the state `node_local!`, use `stormglass::select!` or \
+                 a biased one, or run each seed in a process of its own"
+            }
+            Self::Addresses => {
+                "something orders or hashes by pointer: give what it handles a number and use that"
+            }
+            Self::HashOrder => {
+                "a HashMap or HashSet made before the simulation is iterated in it: make it \
+                 inside, or use a BTreeMap"
+            }
+            Self::Entropy => {
+                "random numbers of the machine are used inside: make the generator in the \
+                 simulation, with stormglass::rand or from any crate's entropy"
+            }
+            Self::Clock => {
+                "real time is used inside: read std's clock or stormglass::time in the simulation"
+            }
+            Self::Threads => {
+                "threads run in an order that no seed decides: start tasks with \
+                 stormglass::task::spawn or spawn_blocking and take `thread` out of \
+                 `Config::allow`"
+            }
+            Self::Unknown => "nothing that the doctor can take away: compare the two records",
+        }
+    }
 }
 
 /// A task, as failure reports show it.
@@ -145,7 +222,12 @@ impl fmt::Display for Failure {
             Self::TimeLimit { limit, .. } => {
                 write!(f, "not finished after {limit:?} of virtual time, its limit")
             }
-            Self::Escape { kind, call, detail, place } => {
+            Self::Escape {
+                kind,
+                call,
+                detail,
+                place,
+            } => {
                 write!(f, "{kind} by `{call}`")?;
                 if let Some(detail) = detail {
                     write!(f, " of {detail}")?;
@@ -162,20 +244,39 @@ impl fmt::Display for Failure {
                     None => Ok(()),
                 }
             }
-            Self::Nondeterminism { report } => f.write_str(report),
+            Self::Nondeterminism { leak, .. } => {
+                write!(
+                    f,
+                    "the same seed gave another run in a fresh process; the leak: {leak}"
+                )
+            }
         }
+    }
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 impl fmt::Display for WaitingTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}, spawned at {}", self.task, self.node, self.spawned_at)
+        write!(
+            f,
+            "{} on {}, spawned at {}",
+            self.task, self.node, self.spawned_at
+        )
     }
 }
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, incarnation {})", self.name, self.node, self.incarnation)?;
+        write!(
+            f,
+            "{} ({}, incarnation {})",
+            self.name, self.node, self.incarnation
+        )?;
         write!(f, " at {}, step {}", self.at, self.step)
     }
 }

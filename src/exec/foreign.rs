@@ -36,7 +36,9 @@ pub(crate) fn take(sim: u64) -> Vec<Runnable<TaskMeta>> {
         return Vec::new();
     }
     let mut woken = WOKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mine = woken.extract_if(.., |runnable| runnable.metadata().sim == sim).collect();
+    let mine = woken
+        .extract_if(.., |runnable| runnable.metadata().sim == sim)
+        .collect();
     COUNT.store(woken.len(), Ordering::Release);
     mine
 }

@@ -6,7 +6,12 @@ use crate::kernel::Kind;
 use crate::sys::{Escape, EscapeKind, Hooks, Verdict};
 
 /// The answers of the simulation that runs on this thread.
-pub(crate) static HOOKS: Hooks = Hooks { monotonic_ns, wall_ns, fill_entropy, escape };
+pub(crate) static HOOKS: Hooks = Hooks {
+    monotonic_ns,
+    wall_ns,
+    fill_entropy,
+    escape,
+};
 
 fn monotonic_ns() -> u64 {
     context::world(|world, node| world.monotonic_ns(node))
@@ -50,7 +55,10 @@ fn escape(escape: &Escape<'_>) -> Verdict {
             }
             if escape.kind == EscapeKind::Exit {
                 // That call cannot return, so nobody else will tell.
-                eprintln!("stormglass: {failed}\n  replay  STORMGLASS_SEED={}", world.seed);
+                eprintln!(
+                    "stormglass: {failed}\n  replay  STORMGLASS_SEED={}",
+                    world.seed
+                );
             }
         });
     }

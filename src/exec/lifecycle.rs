@@ -35,21 +35,31 @@ impl Context {
     ) -> bool {
         let started = self.world(|world| {
             let incarnation = world.node_mut(id).process.start()?;
-            world.base.record(id, Kind::NodeStarted, u64::from(incarnation), 0);
+            let step = world
+                .base
+                .record(id, Kind::NodeStarted, u64::from(incarnation), 0);
             world.net.host_up(id);
             world.base.wake(world.nodes[id.index()].changed);
             let program = world.node(id).program.clone();
-            Some((incarnation, program.expect("a node has a program before it is started")))
+            let program = program.expect("a node has a program before it is started");
+            Some((incarnation, program, step))
         });
-        let Some((incarnation, program)) = started else { return false };
+        let Some((incarnation, program, step)) = started else {
+            return false;
+        };
         let body = async move {
-            let _ending = EndsNode { node: id, incarnation };
+            let _ending = EndsNode {
+                node: id,
+                incarnation,
+            };
             // The factory runs inside the node too: it is the program's code.
             if let Err(message) = program(incarnation).await {
                 program_failed(id, incarnation, message);
             }
         };
+        let before = self.current.step.replace(step);
         drop(spawn_on(self, id, location, body));
+        self.current.step.set(before);
         true
     }
 
@@ -58,18 +68,29 @@ impl Context {
         // A node that ended itself has left its dead context behind.
         self.current.dead.set(false);
         loop {
-            let Some(ending) = self.ending.borrow_mut().pop() else { return };
-            self.end_node(&ending);
+            let Some(ending) = self.ending.borrow_mut().pop() else {
+                return;
+            };
+            let ended = self.end_node(&ending);
+            if ended && let Some(location) = ending.restart {
+                self.start_node(ending.node, location);
+            }
         }
     }
 
     /// Ends an incarnation: its tasks and sockets are gone when this returns. False if that
     /// incarnation has ended already.
     pub(crate) fn end_node(self: &Rc<Self>, ending: &Ending) -> bool {
-        let Ending { node: id, incarnation, how } = *ending;
+        let Ending {
+            node: id,
+            incarnation,
+            how,
+            ..
+        } = *ending;
         let saved = self.current.save();
         let ended = self.world(|world| {
             let node = world.node_mut(id);
+            let stood_still = node.process.standstill().is_some();
             if node.process.incarnation() != incarnation || !node.process.end(how) {
                 return None;
             }
@@ -91,13 +112,18 @@ impl Context {
                     world.base.counters.effective(family);
                 }
             }
+            world.standing_still -= u32::from(stood_still);
             let unfinished = tasks.len() as u64;
-            let step = world.base.record(id, kind, u64::from(incarnation), unfinished);
+            let step = world
+                .base
+                .record(id, kind, u64::from(incarnation), unfinished);
             world.net.process_died(&mut world.base, id, death);
             world.base.wake(world.nodes[id.index()].changed);
             Some((tasks, locals, step))
         });
-        let Some((tasks, locals, step)) = ended else { return false };
+        let Some((tasks, locals, step)) = ended else {
+            return false;
+        };
         self.current.node.set(id);
         self.current.incarnation.set(incarnation);
         self.current.step.set(step);
@@ -119,18 +145,28 @@ impl Context {
         for waker in wakers {
             waker.wake();
         }
+        // A task that another thread has woken waits there, and not in the ready list.
+        self.collect_foreign();
+        let running = self.progress.as_ref().map(|progress| progress.running());
         loop {
             let mut ready = mem::take(self.ready.borrow_mut().tasks(id));
             if ready.is_empty() {
-                return;
+                break;
             }
             ready
                 .make_contiguous()
                 .sort_by_key(|task| task.runnable.metadata().id);
             for task in ready {
-                self.current.task.set(task.runnable.metadata().id);
+                let meta = task.runnable.metadata();
+                self.current.task.set(meta.id);
+                if let Some(progress) = &self.progress {
+                    progress.poll(id, meta.slot);
+                }
                 drop(task);
             }
+        }
+        if let (Some(progress), Some(running)) = (&self.progress, running) {
+            progress.go_back_to(running);
         }
     }
 
@@ -141,8 +177,16 @@ impl Context {
             if !world.node_mut(id).process.request_stop() {
                 return false;
             }
-            world.base.record(id, Kind::NodeStopping, u64::from(incarnation), 0);
-            world.base.push_after(patience, Event::StopDeadline { node: id, incarnation });
+            world
+                .base
+                .record(id, Kind::NodeStopping, u64::from(incarnation), 0);
+            world.base.push_after(
+                patience,
+                Event::StopDeadline {
+                    node: id,
+                    incarnation,
+                },
+            );
             world.base.wake(world.nodes[id.index()].changed);
             true
         })
@@ -163,6 +207,7 @@ impl Context {
             world.base.counters.fired(family);
             let suspended = u64::from(how == Standstill::Suspended);
             world.base.record(id, Kind::NodePaused, 0, suspended);
+            world.standing_still += 1;
             world.rearm_timers(id);
             true
         })
@@ -172,7 +217,10 @@ impl Context {
     pub(crate) fn resume(&self, id: NodeId) -> bool {
         let missed_polls = !self.ready.borrow_mut().tasks(id).is_empty();
         let resumed = self.world(|world| {
-            let Some(how) = world.node_mut(id).process.resume() else { return false };
+            let Some(how) = world.node_mut(id).process.resume() else {
+                return false;
+            };
+            world.standing_still -= 1;
             let now = world.base.now;
             if how == Standstill::Suspended {
                 world.node_mut(id).clock.resume(now);
@@ -212,15 +260,28 @@ impl Context {
     }
 }
 
-/// Ends the running node at once, in the middle of its poll.
-pub(crate) fn end_self(how: End) -> ! {
+/// Ends the running node in the middle of its poll, and starts it again if asked to.
+///
+/// The poll ends by unwinding, so this returns only in a destructor that runs because of another
+/// unwinding, which ends the poll as well.
+pub(crate) fn end_self(how: End, restart: Option<&'static Location<'static>>) {
     context::with(|context| {
-        let (node, incarnation) = (context.current.node.get(), context.current.incarnation.get());
-        context.ending.borrow_mut().push(Ending { node, incarnation, how });
+        let (node, incarnation) = (
+            context.current.node.get(),
+            context.current.incarnation.get(),
+        );
+        context.ending.borrow_mut().push(Ending {
+            node,
+            incarnation,
+            how,
+            restart,
+        });
         // What the unwinding drops belongs to an incarnation that has ended.
         context.current.dead.set(true);
     });
-    std::panic::resume_unwind(Box::new(CrashedItself))
+    if !std::thread::panicking() {
+        std::panic::resume_unwind(Box::new(CrashedItself));
+    }
 }
 
 const fn family_of(how: Standstill) -> Family {
@@ -242,7 +303,12 @@ impl Drop for EndsNode {
         let Self { node, incarnation } = *self;
         context::try_with(|context| {
             if !context.current.dead.get() {
-                let ending = Ending { node, incarnation, how: End::Exit };
+                let ending = Ending {
+                    node,
+                    incarnation,
+                    how: End::Exit,
+                    restart: None,
+                };
                 context.ending.borrow_mut().push(ending);
             }
         });

@@ -3,6 +3,7 @@
 //! They go to the trace's sink, and to standard error if asked. They never reach the digest.
 
 use core::fmt::{self, Write as _};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -22,14 +23,24 @@ pub(crate) struct Capture {
 
 #[derive(Default)]
 struct Spans {
-    /// By id less one: name and fields.
-    texts: Vec<String>,
+    open: BTreeMap<u64, Span>,
+    made: u64,
     entered: Vec<u64>,
+}
+
+struct Span {
+    /// Name and fields.
+    text: String,
+    handles: usize,
 }
 
 impl Capture {
     pub(crate) fn new(level: LevelFilter, echo: bool) -> Self {
-        Self { level, echo, spans: Mutex::default() }
+        Self {
+            level,
+            echo,
+            spans: Mutex::default(),
+        }
     }
 
     fn spans(&self) -> std::sync::MutexGuard<'_, Spans> {
@@ -50,15 +61,43 @@ impl Subscriber for Capture {
         let mut text = Text(span.metadata().name().to_owned());
         span.record(&mut text);
         let mut spans = self.spans();
-        spans.texts.push(text.0);
-        Id::from_u64(spans.texts.len() as u64)
+        spans.made += 1;
+        let id = spans.made;
+        spans.open.insert(
+            id,
+            Span {
+                text: text.0,
+                handles: 1,
+            },
+        );
+        Id::from_u64(id)
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        if let Some(span) = self.spans().open.get_mut(&id.into_u64()) {
+            span.handles += 1;
+        }
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        let mut spans = self.spans();
+        let Some(span) = spans.open.get_mut(&id.into_u64()) else {
+            return false;
+        };
+        span.handles -= 1;
+        let last = span.handles == 0;
+        if last {
+            spans.open.remove(&id.into_u64());
+        }
+        last
     }
 
     fn record(&self, id: &Id, values: &Record<'_>) {
         let mut added = Text(String::new());
         values.record(&mut added);
-        if let Some(text) = text_of(&mut self.spans().texts, id.into_u64()) {
-            text.push_str(&added.0);
+        if let Some(span) = self.spans().open.get_mut(&id.into_u64()) {
+            span.text.push_str(&added.0);
         }
     }
 
@@ -67,14 +106,13 @@ impl Subscriber for Capture {
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let mut text = Text(String::new());
-        let mut spans = self.spans();
-        for id in spans.entered.clone() {
-            if let Some(span) = text_of(&mut spans.texts, id) {
-                text.0.push_str(span);
+        {
+            let spans = self.spans();
+            for span in spans.entered.iter().filter_map(|id| spans.open.get(id)) {
+                text.0.push_str(&span.text);
                 text.0.push_str(": ");
             }
         }
-        drop(spans);
         text.0.push_str(metadata.target());
         text.0.push(':');
         event.record(&mut text);
@@ -104,10 +142,6 @@ impl Subscriber for Capture {
             spans.entered.remove(index);
         }
     }
-}
-
-fn text_of(texts: &mut [String], id: u64) -> Option<&mut String> {
-    texts.get_mut(usize::try_from(id.checked_sub(1)?).ok()?)
 }
 
 /// Fields as ` key=value`, the message bare.

@@ -25,9 +25,9 @@ mod wait;
 mod world;
 
 pub(crate) use context::{Context, into_trace};
-pub(crate) use driver::{Ending, Finished, Limits};
-pub(crate) use event::{Event, Scheduled};
-pub use failure::{Failed, Failure, Moment, WaitingTask};
+pub(crate) use driver::{Ending, Limits};
+pub(crate) use event::Event;
+pub use failure::{Failed, Failure, Leak, Moment, WaitingTask};
 pub(crate) use lifecycle::end_self;
 pub(crate) use log::Capture;
 pub(crate) use node::Program;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::policy::{Policy, PolicyState};
 use super::task::TaskTable;
@@ -20,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) name: Rc<str>,
     /// Zone, rack, version and whatever else faults are to be correlated by; sorted by key.
     pub(crate) labels: Vec<(String, String)>,
+    /// The names of all nodes of its group, its own among them.
+    pub(crate) group: Arc<[String]>,
     pub(crate) clock: NodeClock,
     pub(crate) process: Process,
     pub(crate) program: Option<Program>,
@@ -52,6 +55,7 @@ impl Node {
         Self {
             name: name.into(),
             labels: Vec::new(),
+            group: Arc::from([name.to_owned()]),
             clock: NodeClock::new(wall_start_ns),
             process: Process::new(),
             program: None,

@@ -58,8 +58,13 @@ pub(crate) fn install_hook() {
 }
 
 fn see(info: &PanicHookInfo<'_>) {
-    let location = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    let seen = Seen { message: message(info.payload()), location };
+    let location = info
+        .location()
+        .map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let seen = Seen {
+        message: message(info.payload()),
+        location,
+    };
     SEEN.with_borrow_mut(|slot| *slot = Some(seen));
 }
 
@@ -74,26 +79,44 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
 
 /// Judges a panic that has just been caught in the running task.
 pub(crate) fn in_task(task: TaskId, payload: &(dyn Any + Send)) {
-    if payload.is::<CrashedItself>() {
+    // An incarnation that has ended itself is not judged for how it went.
+    if payload.is::<CrashedItself>() || context::is_dead() {
         return;
     }
-    let seen = SEEN.take();
+    let told = message(payload);
+    // The latest panic may be one that the program caught, and this one resumed from elsewhere.
+    let seen = SEEN.take().filter(|seen| seen.message == told);
     context::with(|context| {
         let node = context.current.node.get();
         context.world(|world| {
-            world.base.record(node, Kind::TaskPanicked, task.number(), 0);
-            let on_panic = if node == NodeId::TEST { OnPanic::Fail } else { world.settings.on_panic };
+            world
+                .base
+                .record(node, Kind::TaskPanicked, task.number(), 0);
+            let on_panic = if node == NodeId::TEST {
+                OnPanic::Fail
+            } else {
+                world.settings.on_panic
+            };
             match on_panic {
                 OnPanic::Fail => {
-                    let (message, location) = seen.map_or_else(
-                        || (message(payload), "resumed from elsewhere".to_owned()),
-                        |seen| (seen.message, seen.location),
+                    let location =
+                        seen.map_or_else(|| "resumed from elsewhere".to_owned(), |s| s.location);
+                    world.fail(
+                        node,
+                        Failure::Panic {
+                            message: told,
+                            location,
+                        },
                     );
-                    world.fail(node, Failure::Panic { message, location });
                 }
                 OnPanic::KillNode => {
                     let incarnation = context.current.incarnation.get();
-                    let ending = Ending { node, incarnation, how: End::Kill };
+                    let ending = Ending {
+                        node,
+                        incarnation,
+                        how: End::Kill,
+                        restart: None,
+                    };
                     context.ending.borrow_mut().push(ending);
                 }
                 OnPanic::JoinError => {}
@@ -108,7 +131,12 @@ pub(crate) fn drop_dead(drop: impl FnOnce(), what: impl fmt::Display) {
     if catch_unwind(AssertUnwindSafe(drop)).is_err() {
         let text = SEEN.take().map_or_else(
             || format!("a destructor of {what} panicked"),
-            |seen| format!("a destructor of {what} panicked: {} ({})", seen.message, seen.location),
+            |seen| {
+                format!(
+                    "a destructor of {what} panicked: {} ({})",
+                    seen.message, seen.location
+                )
+            },
         );
         context::try_with(|context| context.world.borrow_mut().base.trace.note(&text));
     }

@@ -52,7 +52,10 @@ impl Policy {
         match choices.below(&mut point, 6) {
             0..3 => Self::Random,
             3 => Self::Fifo,
-            4 => Self::Pct { depth: 3, picks: 1_000 },
+            4 => Self::Pct {
+                depth: 3,
+                picks: 1_000,
+            },
             _ => Self::StarveOne,
         }
     }
@@ -109,7 +112,11 @@ impl PolicyState {
                     .map(|_| choices.below(&mut point, u64::from(picks.max(1))))
                     .collect();
                 changes.sort_unstable_by(|a, b| b.cmp(a));
-                PolicyKind::Pct { changes, picks: 0, bottom: DEMOTED }
+                PolicyKind::Pct {
+                    changes,
+                    picks: 0,
+                    bottom: DEMOTED,
+                }
             }
         };
         Self { pick, rank, kind }
@@ -140,7 +147,11 @@ impl PolicyState {
                 ready.swap_remove_back(index)
             }
             PolicyKind::Fifo => ready.pop_front(),
-            PolicyKind::Pct { changes, picks, bottom } => {
+            PolicyKind::Pct {
+                changes,
+                picks,
+                bottom,
+            } => {
                 let index = highest(ready)?;
                 if changes.last() == Some(picks) {
                     changes.pop();
@@ -189,6 +200,10 @@ fn random_index(choices: &mut Choices, point: &mut Point, length: usize) -> Opti
 
 fn highest<T: Ranked>(ready: &std::collections::VecDeque<T>) -> Option<usize> {
     // Of equals the first wins, so the comparison is made from the back.
-    let best = ready.iter().enumerate().rev().max_by_key(|(_, task)| task.rank());
+    let best = ready
+        .iter()
+        .enumerate()
+        .rev()
+        .max_by_key(|(_, task)| task.rank());
     best.map(|(index, _)| index)
 }

@@ -21,6 +21,13 @@ pub(crate) struct Progress {
     escaped: Mutex<Option<Failed>>,
 }
 
+/// What was running at some moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Running {
+    poll: bool,
+    running: u64,
+}
+
 #[derive(Default)]
 struct NodeSites {
     name: String,
@@ -31,7 +38,10 @@ struct NodeSites {
 impl Progress {
     pub(crate) fn node_added(&self, name: &str) {
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
-        sites.push(NodeSites { name: name.to_owned(), tasks: Vec::new() });
+        sites.push(NodeSites {
+            name: name.to_owned(),
+            tasks: Vec::new(),
+        });
     }
 
     pub(crate) fn spawned(
@@ -56,15 +66,37 @@ impl Progress {
 
     /// The escape after which a program did not yield, if there was one.
     pub(crate) fn take_escape(&self) -> Option<Failed> {
-        self.escaped.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.escaped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// A poll of the task in `slot` of `node` begins.
     #[inline]
     pub(crate) fn poll(&self, node: NodeId, slot: u32) {
-        self.running.store(u64::from(node.number()) << 32 | u64::from(slot), Ordering::Relaxed);
+        self.running.store(
+            u64::from(node.number()) << 32 | u64::from(slot),
+            Ordering::Relaxed,
+        );
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store((polls | 1) + 2, Ordering::Release);
+    }
+
+    /// What is running, to [go back to](Self::go_back_to).
+    pub(crate) fn running(&self) -> Running {
+        Running {
+            poll: self.running_poll().is_some(),
+            running: self.running.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What was running before goes on.
+    pub(crate) fn go_back_to(&self, before: Running) {
+        self.running.store(before.running, Ordering::Relaxed);
+        let polls = self.polls.load(Ordering::Relaxed);
+        let step = if before.poll { 2 } else { 1 };
+        self.polls.store((polls | 1) + step, Ordering::Release);
     }
 
     /// No poll is running.
@@ -93,7 +125,11 @@ impl Progress {
         let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
         let node = sites.get(usize::try_from(node).ok()?)?;
         let (task, location) = (*node.tasks.get(usize::try_from(slot).ok()?)?)?;
-        Some(WaitingTask { task, node: node.name.clone(), spawned_at: location.to_string() })
+        Some(WaitingTask {
+            task,
+            node: node.name.clone(),
+            spawned_at: location.to_string(),
+        })
     }
 }
 
@@ -110,7 +146,10 @@ mod tests {
         progress.poll(NodeId::new(0), 2);
         let first = progress.running_poll();
         assert!(first.is_some());
-        assert_eq!(progress.running_task().map(|task| task.task), Some(TaskId::new(7)));
+        assert_eq!(
+            progress.running_task().map(|task| task.task),
+            Some(TaskId::new(7))
+        );
         progress.poll(NodeId::new(0), 1);
         assert_ne!(progress.running_poll(), first);
         assert_eq!(progress.running_task(), None);

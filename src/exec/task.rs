@@ -16,7 +16,7 @@ use super::context::{self, Context};
 use super::foreign;
 use super::panics;
 use super::ready::ReadyTask;
-use crate::kernel::{Kind, NodeId, TaskId};
+use crate::kernel::{Kind, NodeId, Step, TaskId};
 
 /// What a task carries beside its future; seen by the schedule function and the executor.
 pub(crate) struct TaskMeta {
@@ -63,11 +63,19 @@ impl TaskTable {
     pub(crate) fn into_wakers(self) -> Vec<Waker> {
         let mut entries: Vec<_> = self.slots.into_iter().flatten().collect();
         entries.sort_by_key(|entry| entry.id);
-        entries.into_iter().filter_map(|entry| entry.waker).collect()
+        entries
+            .into_iter()
+            .filter_map(|entry| entry.waker)
+            .collect()
     }
 
     fn insert(&mut self, id: TaskId, location: &'static Location<'static>) -> u32 {
-        let entry = Some(TaskEntry { id, location, aborted: false, waker: None });
+        let entry = Some(TaskEntry {
+            id,
+            location,
+            aborted: false,
+            waker: None,
+        });
         if let Some(slot) = self.free.pop() {
             self.slots[slot as usize] = entry;
             return slot;
@@ -104,32 +112,55 @@ where
     } else {
         register(context, node, location)
     };
-    let Some((meta, registration)) = registered else {
-        return JoinHandle { task: None, abort: None };
+    let Some((meta, registration, step)) = registered else {
+        return JoinHandle {
+            task: None,
+            abort: None,
+        };
     };
     let id = meta.id;
-    let abort = AbortHandle { sim: meta.sim, node, slot: meta.slot, id };
-    let body = TaskFuture { future: Some(future), registration };
-    let (runnable, task) = Builder::new()
-        .metadata(meta)
-        .spawn_local(move |_| body, WithInfo(schedule as fn(Runnable<TaskMeta>, ScheduleInfo)));
+    let abort = AbortHandle {
+        sim: meta.sim,
+        node,
+        slot: meta.slot,
+        id,
+    };
+    let body = TaskFuture {
+        future: Some(future),
+        registration,
+    };
+    let (runnable, task) = Builder::new().metadata(meta).spawn_local(
+        move |_| body,
+        WithInfo(schedule as fn(Runnable<TaskMeta>, ScheduleInfo)),
+    );
     let waker = runnable.waker();
-    context.world.borrow_mut().node_mut(node).tasks.set_waker(abort.slot, waker);
+    context
+        .world
+        .borrow_mut()
+        .node_mut(node)
+        .tasks
+        .set_waker(abort.slot, waker);
+    // The first poll is caused by the spawn.
+    let before = context.current.step.replace(step);
     runnable.schedule();
-    JoinHandle { task: Some(task.fallible()), abort: Some(abort) }
+    context.current.step.set(before);
+    JoinHandle {
+        task: Some(task.fallible()),
+        abort: Some(abort),
+    }
 }
 
 fn register(
     context: &Context,
     node: NodeId,
     location: &'static Location<'static>,
-) -> Option<(TaskMeta, Registration)> {
+) -> Option<(TaskMeta, Registration, Step)> {
     context.world(|world| {
         if !world.node(node).process.is_alive() {
             return None;
         }
         let id = world.next_task();
-        world.base.record(node, Kind::TaskSpawned, id.number(), 0);
+        let step = world.base.record(node, Kind::TaskSpawned, id.number(), 0);
         let (place, base) = world.node_and_base(node);
         let slot = place.tasks.insert(id, location);
         let incarnation = place.process.incarnation();
@@ -137,8 +168,24 @@ fn register(
         if let Some(progress) = &context.progress {
             progress.spawned(node, slot, id, location);
         }
-        let meta = TaskMeta { sim: context.id, node, incarnation, id, slot, rank };
-        Some((meta, Registration { node, incarnation, id, slot }))
+        let meta = TaskMeta {
+            sim: context.id,
+            node,
+            incarnation,
+            id,
+            slot,
+            rank,
+        };
+        Some((
+            meta,
+            Registration {
+                node,
+                incarnation,
+                id,
+                slot,
+            },
+            step,
+        ))
     })
 }
 
@@ -169,7 +216,10 @@ fn schedule(runnable: Runnable<TaskMeta>, info: ScheduleInfo) {
 impl Context {
     #[inline]
     pub(crate) fn make_ready(&self, runnable: Runnable<TaskMeta>, yielded: bool) {
-        let task = ReadyTask { runnable, cause: self.current.step.get() };
+        let task = ReadyTask {
+            runnable,
+            cause: self.current.step.get(),
+        };
         if yielded && let Ok(mut world) = self.world.try_borrow_mut() {
             let node = task.runnable.metadata().node;
             world.node_mut(node).policy.yielded(&task);
@@ -220,7 +270,10 @@ impl<F: Future> Future for TaskFuture<F> {
             Ok(polled) => polled.map(Ok),
             Err(payload) => {
                 panics::in_task(id, &*payload);
-                Poll::Ready(Err(JoinError { id, payload: Some(Mutex::new(payload)) }))
+                Poll::Ready(Err(JoinError {
+                    id,
+                    payload: Some(Mutex::new(payload)),
+                }))
             }
         }
     }
@@ -247,7 +300,9 @@ impl Registration {
             let aborted = entry.is_some_and(|entry| entry.aborted);
             if aborted {
                 world.base.cause = context.current.step.get();
-                world.base.record(self.node, Kind::TaskAborted, self.id.number(), 0);
+                world
+                    .base
+                    .record(self.node, Kind::TaskAborted, self.id.number(), 0);
             }
             aborted
         })
@@ -322,8 +377,12 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let id = self.id().unwrap_or(TaskId::new(u64::MAX));
         let cancelled = JoinError { id, payload: None };
-        let Some(task) = &mut self.task else { return Poll::Ready(Err(cancelled)) };
-        Pin::new(task).poll(cx).map(|output| output.unwrap_or(Err(cancelled)))
+        let Some(task) = &mut self.task else {
+            return Poll::Ready(Err(cancelled));
+        };
+        Pin::new(task)
+            .poll(cx)
+            .map(|output| output.unwrap_or(Err(cancelled)))
     }
 }
 
@@ -337,7 +396,9 @@ impl<T> Drop for JoinHandle<T> {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("id", &self.id()).finish()
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .finish()
     }
 }
 
@@ -361,7 +422,9 @@ impl AbortHandle {
             let waker = {
                 let mut world = context.world.borrow_mut();
                 let tasks = &mut world.node_mut(self.node).tasks;
-                let Some(entry) = tasks.get_mut(self.slot, self.id) else { return };
+                let Some(entry) = tasks.get_mut(self.slot, self.id) else {
+                    return;
+                };
                 if entry.aborted {
                     return;
                 }
@@ -381,7 +444,11 @@ impl AbortHandle {
         context::try_with(|context| {
             let mut world = context.world.borrow_mut();
             context.id != self.sim
-                || world.node_mut(self.node).tasks.get_mut(self.slot, self.id).is_none()
+                || world
+                    .node_mut(self.node)
+                    .tasks
+                    .get_mut(self.slot, self.id)
+                    .is_none()
         })
         .unwrap_or(true)
     }
@@ -426,7 +493,8 @@ impl JoinError {
     #[must_use]
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
-        self.try_into_panic().expect("the task did not panic: ask `is_panic` first")
+        self.try_into_panic()
+            .expect("the task did not panic: ask `is_panic` first")
     }
 
     /// The value with which the task panicked.
@@ -436,14 +504,21 @@ impl JoinError {
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.payload {
             Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
-            None => Err(Self { id: self.id, payload: None }),
+            None => Err(Self {
+                id: self.id,
+                payload: None,
+            }),
         }
     }
 }
 
 impl JoinError {
     fn message(&self) -> Option<String> {
-        let payload = self.payload.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let payload = self
+            .payload
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Some(panics::message(&**payload))
     }
 }

@@ -52,6 +52,21 @@ impl Waiters {
         }
     }
 
+    /// Takes `waker` out of those that wait on `token`, to be dropped when the world is no longer
+    /// borrowed.
+    pub(crate) fn forget(&mut self, token: Token, waker: &Waker) -> Option<Waker> {
+        let slot = &mut self.slots[token.0 as usize];
+        if slot
+            .first
+            .as_ref()
+            .is_some_and(|first| first.will_wake(waker))
+        {
+            return slot.first.take();
+        }
+        let index = slot.more.iter().position(|other| other.will_wake(waker))?;
+        Some(slot.more.remove(index))
+    }
+
     /// Moves all who wait on `token` to `woken`, in the order in which they came.
     #[inline]
     pub(crate) fn wake(&mut self, token: Token, woken: &mut Vec<Waker>) {
@@ -88,6 +103,22 @@ mod tests {
         woken.clear();
         waiters.wake(token, &mut woken);
         assert!(woken.is_empty());
+    }
+
+    #[test]
+    fn whoever_is_forgotten_is_not_woken() {
+        let mut waiters = Waiters::default();
+        let token = waiters.token();
+        let wakers: Vec<Waker> = (0..3).map(|_| Arc::new(Nothing).into()).collect();
+        for waker in &wakers {
+            waiters.wait(token, waker);
+        }
+        assert!(waiters.forget(token, &wakers[1]).is_some());
+        assert!(waiters.forget(token, &wakers[0]).is_some());
+        assert!(waiters.forget(token, &wakers[0]).is_none());
+        let mut woken = Vec::new();
+        waiters.wake(token, &mut woken);
+        assert!(woken.len() == 1 && woken[0].will_wake(&wakers[2]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::panics::OnPanic;
 use super::policy::Policy;
 use super::wait::Waiters;
 use crate::kernel::{
-    Choices, Distribution, EventKey, FaultCounters, Family, Kind, NodeId, Queue, SimTime, Step,
+    Choices, Distribution, EventKey, Family, FaultCounters, Kind, NodeId, Queue, SimTime, Step,
     TaskId, Trace,
 };
 use crate::model::net::{Effects, Fabric, NetEvent, Token};
@@ -40,6 +40,8 @@ pub(crate) struct World {
     /// Ways out that were taken because they were allowed.
     pub(crate) escaped: Vec<EscapeKind>,
     pub(crate) next_task: u64,
+    /// How many nodes are paused or suspended.
+    pub(crate) standing_still: u32,
 }
 
 /// What every model call needs: time, choices, the queue, the trace. Apart from [`World`] so that
@@ -79,6 +81,7 @@ impl World {
             failed: None,
             escaped: Vec::new(),
             next_task: 0,
+            standing_still: 0,
         }
     }
 
@@ -86,7 +89,11 @@ impl World {
     pub(crate) fn add_node(&mut self, name: &str) -> NodeId {
         let id = NodeId::new(u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes"));
         let changed = self.base.waiters.token();
-        let Settings { wall_start_ns, policy, .. } = self.settings;
+        let Settings {
+            wall_start_ns,
+            policy,
+            ..
+        } = self.settings;
         let node = Node::new(name, wall_start_ns, policy, &mut self.base.choices, changed);
         self.nodes.push(node);
         id
@@ -166,26 +173,65 @@ impl World {
         self.node(id).clock.wall_ns(self.base.now)
     }
 
-    /// Arms a timer of `node` for the moment at which its monotonic clock shows `deadline_ns`.
-    pub(crate) fn arm_timer(&mut self, id: NodeId, deadline_ns: u64, waker: Waker) -> EventKey {
-        self.count_seen(id, false);
-        let at = self.node(id).clock.when_monotonic(deadline_ns).max(self.base.now);
-        let event = Event::Timer { node: id, deadline_ns, waker };
-        self.base.push(at, event)
+    /// Arms a timer of `node` for the moment at which its monotonic clock shows `deadline_ns`;
+    /// `None` if that is beyond the end of time.
+    #[inline]
+    pub(crate) fn arm_timer(
+        &mut self,
+        id: NodeId,
+        deadline_ns: u64,
+        waker: &Waker,
+    ) -> Option<EventKey> {
+        let at = self
+            .node(id)
+            .clock
+            .when_monotonic(deadline_ns)
+            .max(self.base.now);
+        if at == SimTime::MAX {
+            return None;
+        }
+        let event = Event::Timer {
+            node: id,
+            deadline_ns,
+            waker: waker.clone(),
+        };
+        Some(self.base.push(at, event))
+    }
+
+    /// Keeps `node` busy for as long as a blocking call takes.
+    pub(crate) fn block(&mut self, id: NodeId) {
+        let blocking = &self.settings.blocking;
+        let (node, base) = (&mut self.nodes[id.index()], &mut self.base);
+        let busy = blocking.sample(&mut base.choices, &mut node.blocking);
+        let until = base.now.max(node.busy_until).saturating_add(busy);
+        base.record(id, Kind::Blocked, 0, until.as_nanos());
+        if until > base.now {
+            node.busy_until = until;
+            base.push(until, Event::NodeFree(id));
+        }
     }
 
     /// Moves all timers of `node` to where its clock now says they belong; to the end of time if
     /// it stands still. Walks all pending events: this is for faults, which are rare.
     pub(crate) fn rearm_timers(&mut self, id: NodeId) {
-        let mine = |scheduled: &Scheduled| matches!(scheduled.event, Event::Timer { node, .. } if node == id);
+        let mine = |scheduled: &Scheduled| match scheduled.event {
+            Event::Timer { node, .. } => node == id,
+            Event::Net(_) | Event::NodeFree(_) | Event::StopDeadline { .. } => false,
+        };
         let still = self.node(id).process.standstill().is_some();
         for key in self.base.queue.keys_where(mine) {
-            let Some(Scheduled { event: Event::Timer { deadline_ns, .. }, .. }) =
-                self.base.queue.get(key)
+            let Some(Scheduled {
+                event: Event::Timer { deadline_ns, .. },
+                ..
+            }) = self.base.queue.get(key)
             else {
                 continue;
             };
-            let due = self.node(id).clock.when_monotonic(*deadline_ns).max(self.base.now);
+            let due = self
+                .node(id)
+                .clock
+                .when_monotonic(*deadline_ns)
+                .max(self.base.now);
             let at = if still { SimTime::MAX } else { due };
             self.base.queue.reschedule(key, at);
         }
@@ -222,7 +268,13 @@ impl Base {
     /// Queues an event caused by the current step.
     #[inline]
     pub(crate) fn push(&mut self, at: SimTime, event: Event) -> EventKey {
-        self.queue.push(at, Scheduled { cause: self.cause, event })
+        self.queue.push(
+            at,
+            Scheduled {
+                cause: self.cause,
+                event,
+            },
+        )
     }
 
     /// Queues an event `after` from now.
@@ -233,7 +285,9 @@ impl Base {
     /// Adds a record caused by the current step, and makes it the current step.
     #[inline]
     pub(crate) fn record(&mut self, node: NodeId, kind: Kind, subject: u64, value: u64) -> Step {
-        self.cause = self.trace.record(self.now, node, kind, self.cause, subject, value);
+        self.cause = self
+            .trace
+            .record(self.now, node, kind, self.cause, subject, value);
         self.cause
     }
 
@@ -280,9 +334,9 @@ impl Effects for Base {
         value: u64,
         payload: &[u8],
     ) -> Step {
-        self.cause = self.trace.record_payload(
-            self.now, node, kind, self.cause, subject, value, payload,
-        );
+        self.cause = self
+            .trace
+            .record_payload(self.now, node, kind, self.cause, subject, value, payload);
         self.cause
     }
 }

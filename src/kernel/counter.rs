@@ -89,7 +89,9 @@ pub struct FaultCounters {
 
 impl Default for FaultCounters {
     fn default() -> Self {
-        Self { counters: [FaultCounter::default(); Family::ALL.len()] }
+        Self {
+            counters: [FaultCounter::default(); Family::ALL.len()],
+        }
     }
 }
 
@@ -103,14 +105,20 @@ impl FaultCounters {
     pub fn fired(&mut self, family: Family) {
         let counter = &mut self.counters[family as usize];
         counter.fired += 1;
-        debug_assert!(counter.fired <= counter.offered, "{family} fired without being offered");
+        debug_assert!(
+            counter.fired <= counter.offered,
+            "{family} fired without being offered"
+        );
     }
 
     /// Counts that an act changed something. The act must have been counted before.
     pub fn effective(&mut self, family: Family) {
         let counter = &mut self.counters[family as usize];
         counter.effective += 1;
-        debug_assert!(counter.effective <= counter.fired, "{family} effective without firing");
+        debug_assert!(
+            counter.effective <= counter.fired,
+            "{family} effective without firing"
+        );
     }
 
     /// Adds the counts of another run, for the sum of a campaign.
@@ -149,7 +157,14 @@ mod tests {
         one.fired(Family::Loss);
         let mut sum = one.clone();
         sum.add(&one);
-        assert_eq!(sum.get(Family::Loss), FaultCounter { offered: 4, fired: 2, effective: 0 });
+        assert_eq!(
+            sum.get(Family::Loss),
+            FaultCounter {
+                offered: 4,
+                fired: 2,
+                effective: 0
+            }
+        );
         assert_eq!(sum.get(Family::Crash), FaultCounter::default());
         assert_eq!(sum.iter().count(), 1);
     }
@@ -165,7 +180,10 @@ mod tests {
         for (i, family) in Family::ALL.iter().enumerate() {
             assert_eq!(*family as usize, i);
             assert!(!family.effective_means().is_empty());
-            let same = Family::ALL.iter().filter(|other| other.name() == family.name()).count();
+            let same = Family::ALL
+                .iter()
+                .filter(|other| other.name() == family.name())
+                .count();
             assert_eq!(same, 1, "{family} is named twice");
         }
     }

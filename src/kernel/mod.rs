@@ -14,7 +14,7 @@ mod time;
 mod trace;
 
 pub use choice::{Choices, EntityKey, Point, Probability, Site};
-pub use counter::{FaultCounter, FaultCounters, Family};
+pub use counter::{Family, FaultCounter, FaultCounters};
 pub use digest::Digest;
 pub use dist::{Distribution, DistributionError};
 pub use id::{NodeId, Step, TaskId};

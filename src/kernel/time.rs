@@ -62,7 +62,12 @@ pub(crate) fn duration_to_nanos(duration: Duration) -> u64 {
 impl fmt::Display for SimTime {
     /// Seconds with nine decimals, the form used in reports: `12.400000000s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        write!(
+            f,
+            "{}.{:09}s",
+            self.0 / 1_000_000_000,
+            self.0 % 1_000_000_000
+        )
     }
 }
 
@@ -78,12 +83,18 @@ mod tests {
 
     #[test]
     fn displays_seconds_with_nine_decimals() {
-        assert_eq!(SimTime::from_nanos(12_400_000_001).to_string(), "12.400000001s");
+        assert_eq!(
+            SimTime::from_nanos(12_400_000_001).to_string(),
+            "12.400000001s"
+        );
     }
 
     #[test]
     fn arithmetic_saturates() {
-        assert_eq!(SimTime::MAX.saturating_add(Duration::from_secs(1)), SimTime::MAX);
+        assert_eq!(
+            SimTime::MAX.saturating_add(Duration::from_secs(1)),
+            SimTime::MAX
+        );
         assert_eq!(SimTime::ZERO.saturating_add(Duration::MAX), SimTime::MAX);
         assert_eq!(SimTime::ZERO.saturating_since(SimTime::MAX), Duration::ZERO);
     }

@@ -69,6 +69,8 @@ kinds! {
     TaskPanicked = "task panicked";
     /// A task was aborted; subject: task.
     TaskAborted = "task aborted";
+    /// A blocking call ran; value: until when the node is busy, in nanoseconds.
+    Blocked = "blocking call";
     /// A timer fired; subject: its local deadline in nanoseconds.
     TimerFired = "timer fired";
     /// The program drew random numbers; subject: choice point, value: the number or its length.
@@ -170,7 +172,12 @@ impl Ring {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "a ring needs room for at least one record");
-        Self { records: Vec::with_capacity(capacity), next: 0, capacity, notes: VecDeque::new() }
+        Self {
+            records: Vec::with_capacity(capacity),
+            next: 0,
+            capacity,
+            notes: VecDeque::new(),
+        }
     }
 
     /// The records kept, oldest first.
@@ -227,7 +234,11 @@ impl Trace {
     /// A trace at its beginning.
     #[must_use]
     pub fn new(mode: DigestMode, sink: Sink) -> Self {
-        Self { mode, sink, ..Self::default() }
+        Self {
+            mode,
+            sink,
+            ..Self::default()
+        }
     }
 
     /// Adds a record with no payload and gives its step.
@@ -256,7 +267,10 @@ impl Trace {
     /// Adds a record with a payload and gives its step. `value` should tell the payload's length
     /// or what became of it.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "the fields of a record, all of them plain")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of a record, all of them plain"
+    )]
     pub fn record_payload(
         &mut self,
         at: SimTime,
@@ -281,7 +295,15 @@ impl Trace {
         if self.mode == DigestMode::Full {
             self.digest.absorb_bytes(payload);
         }
-        self.absorb(record)
+        let step = self.absorb(record);
+        if self.mode == DigestMode::Full
+            && payload.len() > HEAD_BYTES
+            && let Sink::Writer(writer) = &mut self.sink
+        {
+            let result = write_payload(writer, step, &self.digest);
+            self.keep_error(result);
+        }
+        step
     }
 
     /// Adds a log line to the sink. The digest is not touched: watching is free.
@@ -363,6 +385,9 @@ pub enum Entry {
     Record(Record),
     /// A log line, with the step in which it was written.
     Note(Step, String),
+    /// The digest after a step whose payload is longer than the head that its record holds, so
+    /// that a difference in the rest can be seen. Only [`DigestMode::Full`] writes it.
+    Payload(Step, u128),
 }
 
 /// Reads the next entry of a written trace; `None` at its end.
@@ -384,9 +409,16 @@ pub fn read(reader: &mut impl io::Read) -> io::Result<Option<Entry>> {
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             Ok(Some(Entry::Note(step, text)))
         }
+        TAG_PAYLOAD => {
+            let step = Step::new(read_word(reader)?);
+            let mut digest = [0; 16];
+            reader.read_exact(&mut digest)?;
+            Ok(Some(Entry::Payload(step, u128::from_le_bytes(digest))))
+        }
         tag => {
             let kind = *Kind::ALL.get(usize::from(tag)).ok_or_else(|| {
-                let text = format!("{tag} is no kind of record: the file is not a trace of this version");
+                let text =
+                    format!("{tag} is no kind of record: the file is not a trace of this version");
                 io::Error::new(io::ErrorKind::InvalidData, text)
             })?;
             let mut words = [0; RECORD_WORDS];
@@ -410,15 +442,21 @@ pub fn read(reader: &mut impl io::Read) -> io::Result<Option<Entry>> {
 
 const RECORD_WORDS: usize = 8;
 /// Tags below this are kinds.
+const TAG_PAYLOAD: u8 = 254;
 const TAG_NOTE: u8 = 255;
-const _: () = assert!(Kind::ALL.len() < TAG_NOTE as usize);
+const _: () = assert!(Kind::ALL.len() < TAG_PAYLOAD as usize);
+/// How much of a payload a record holds.
+const HEAD_BYTES: usize = 16;
 
 fn head_of(payload: &[u8]) -> [u64; 2] {
-    let mut bytes = [0; 16];
-    let length = payload.len().min(16);
+    let mut bytes = [0; HEAD_BYTES];
+    let length = payload.len().min(HEAD_BYTES);
     bytes[..length].copy_from_slice(&payload[..length]);
     let words = u128::from_le_bytes(bytes);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of 128 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the two halves of 128 bits"
+    )]
     let halves = [words as u64, (words >> 64) as u64];
     halves
 }
@@ -447,6 +485,12 @@ fn write_note(writer: &mut impl Write, step: Step, text: &str) -> io::Result<()>
     writer.write_all(&step.number().to_le_bytes())?;
     writer.write_all(&(text.len() as u64).to_le_bytes())?;
     writer.write_all(text.as_bytes())
+}
+
+fn write_payload(writer: &mut impl Write, step: Step, digest: &Digest) -> io::Result<()> {
+    writer.write_all(&[TAG_PAYLOAD])?;
+    writer.write_all(&step.number().to_le_bytes())?;
+    writer.write_all(&digest.value().to_le_bytes())
 }
 
 fn read_word(reader: &mut impl io::Read) -> io::Result<u64> {
@@ -499,7 +543,9 @@ mod tests {
     fn a_ring_keeps_the_last() {
         let mut trace = Trace::new(DigestMode::Heads, Sink::Ring(Ring::new(4)));
         fill(&mut trace, 10);
-        let Ok(Sink::Ring(ring)) = trace.finish() else { panic!("the ring comes back") };
+        let Ok(Sink::Ring(ring)) = trace.finish() else {
+            panic!("the ring comes back")
+        };
         let steps: Vec<_> = ring.records().map(|record| record.step.number()).collect();
         assert_eq!(steps, [6, 7, 8, 9]);
         assert_eq!(ring.get(Step::new(7)).map(|record| record.subject), Some(7));
@@ -524,9 +570,33 @@ mod tests {
         }
         assert_eq!(entries.len(), 4);
         assert_eq!(entries[2], Entry::Note(Step::new(1), "hello".to_owned()));
-        let Entry::Record(last) = &entries[3] else { panic!("the last is a record") };
+        let Entry::Record(last) = &entries[3] else {
+            panic!("the last is a record")
+        };
         assert_eq!((last.kind, last.head[0]), (Kind::StreamSent, 0x0063_6261));
         assert!(read(&mut [200_u8].as_slice()).is_err());
+    }
+
+    #[test]
+    fn the_rest_of_a_long_payload_is_written_as_the_digest() {
+        for (mode, length, expected) in [
+            (DigestMode::Full, HEAD_BYTES + 1, true),
+            (DigestMode::Full, HEAD_BYTES, false),
+            (DigestMode::Heads, HEAD_BYTES + 1, false),
+        ] {
+            let bytes = Shared::default();
+            let mut trace = Trace::new(mode, Sink::Writer(Box::new(bytes.clone())));
+            let (at, step, payload) = (SimTime::ZERO, Step::new(0), vec![1; length]);
+            let node = NodeId::TEST;
+            trace.record_payload(at, node, Kind::StreamSent, step, 0, length as u64, &payload);
+            let digest = trace.digest().value();
+            trace.finish().expect("memory takes every write");
+            let written = bytes.0.lock().unwrap();
+            let mut reader = written.as_slice();
+            assert!(matches!(read(&mut reader), Ok(Some(Entry::Record(_)))));
+            let rest = expected.then_some(Entry::Payload(step, digest));
+            assert_eq!(read(&mut reader).expect("well formed"), rest);
+        }
     }
 
     #[test]

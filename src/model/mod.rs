@@ -3,6 +3,6 @@
 //! Floor 1. A model knows the kernel and nothing else: no task, no future, no thread-local. Each
 //! can be tested alone, by calling it.
 
-pub mod clock;
+pub(crate) mod clock;
 pub(crate) mod net;
-pub mod process;
+pub(crate) mod process;

@@ -58,7 +58,11 @@ pub(crate) struct Process {
 impl Process {
     /// A process that was never started.
     pub(crate) const fn new() -> Self {
-        Self { state: State::New, standstill: None, incarnation: 0 }
+        Self {
+            state: State::New,
+            standstill: None,
+            incarnation: 0,
+        }
     }
 
     pub(crate) const fn state(&self) -> State {
@@ -151,13 +155,20 @@ mod tests {
         assert_eq!(process.start(), None, "it runs already");
         assert!(process.end(End::Kill));
         assert!(!process.end(End::Kill), "it is dead already");
-        assert!(process.end(End::Crash), "a dead process's machine can lose power");
+        assert!(
+            process.end(End::Crash),
+            "a dead process's machine can lose power"
+        );
         assert_eq!(process.state(), State::Crashed);
         assert_eq!(process.start(), Some(2));
         assert!(process.request_stop());
         assert!(!process.request_stop());
         assert!(process.end(End::Exit));
-        assert_eq!(process.state(), State::Stopped, "a return after a request is a stop");
+        assert_eq!(
+            process.state(),
+            State::Stopped,
+            "a return after a request is a stop"
+        );
     }
 
     #[test]

@@ -1,1 +1,58 @@
-//! stub
+//! Sockets, in tokio's names and signatures, on the simulated network.
+//!
+//! Floor 4. Handles hold ids and ask the network of the running simulation; they decide nothing. A
+//! handle acts for the node that made it, wherever it is polled, and is worth nothing once that
+//! node's process has ended.
+//!
+//! Addresses may name nodes: every node resolves to its addresses, and `localhost` to loopback.
+//!
+//! ```
+//! use stormglass::io::{AsyncReadExt, AsyncWriteExt};
+//! use stormglass::net::{TcpListener, TcpStream};
+//!
+//! let outcome = stormglass::sim::Builder::new().run(|sim| async move {
+//!     sim.node("server").run(|_| async {
+//!         let listener = TcpListener::bind("0.0.0.0:7").await?;
+//!         loop {
+//!             let (mut stream, peer) = listener.accept().await?;
+//!             stream.write_all(peer.ip().to_string().as_bytes()).await?;
+//!         }
+//!         #[allow(unreachable_code)]
+//!         std::io::Result::Ok(())
+//!     });
+//!     let mut stream = TcpStream::connect("server:7").await?;
+//!     let mut text = String::new();
+//!     stream.read_to_string(&mut text).await?;
+//!     std::io::Result::Ok(text == stream.local_addr()?.ip().to_string())
+//! });
+//! assert!(outcome.unwrap().unwrap());
+//! ```
+//!
+//! # Fidelity
+//! Errors are those that Linux gives. A write to a stream travels as one packet, without
+//! segmentation, Nagle's algorithm or congestion control; connections leave no `TIME_WAIT`.
+//! `set_nodelay` and a linger other than zero are remembered and change nothing. There is no
+//! bandwidth, duplication or corruption, no multicast or broadcast, and names resolve at once. A
+//! packet in flight when its link is cut is lost if the link is still cut at its arrival. Nothing
+//! reaches a host that lost power while the packet was in flight, even if it is up again.
+
+mod addr;
+mod handle;
+mod listener;
+mod ready;
+mod split;
+mod stream;
+mod udp;
+
+pub use addr::{ToSocketAddrs, lookup_host};
+pub use listener::TcpListener;
+pub use ready::{Interest, Ready};
+pub use stream::TcpStream;
+pub use udp::UdpSocket;
+
+/// Parts of a TCP stream, as in `tokio::net::tcp`.
+pub mod tcp {
+    pub use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+}
+
+pub use crate::model::net::LinkConfig;

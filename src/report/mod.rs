@@ -2,4 +2,5 @@
 //!
 //! Floor 8. It takes data only, never a running simulation.
 
+pub(crate) mod divergence;
 pub(crate) mod text;

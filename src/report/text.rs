@@ -44,7 +44,10 @@ impl fmt::Display for Report<'_> {
             format!("  where   {}", self.failed.moment),
             format!("  replay  {}", self.replay),
             format!("  saved   {}", self.saved),
-            format!("  run     seed {}, {:?} scheduling, digest {}", self.seed, self.policy, self.first),
+            format!(
+                "  run     seed {}, {:?} scheduling, digest {}",
+                self.seed, self.policy, self.first
+            ),
         ];
         if let Some(scenario) = self.scenario {
             lines.push(format!("  kept    {scenario}"));
@@ -57,9 +60,13 @@ impl fmt::Display for Report<'_> {
         }
         if !self.escaped.is_empty() {
             let ways: Vec<_> = self.escaped.iter().map(ToString::to_string).collect();
-            lines.push(format!("  beware  it may not replay, having used: {}", ways.join(", ")));
+            lines.push(format!(
+                "  beware  it may not replay, having used: {}",
+                ways.join(", ")
+            ));
         }
         self.tasks(&mut lines);
+        self.divergence(&mut lines);
         self.causes(&mut lines);
         self.notes(&mut lines);
         lines.truncate(LINES);
@@ -95,6 +102,30 @@ impl Report<'_> {
         }
     }
 
+    /// The first records in which two runs differ.
+    fn divergence(&self, lines: &mut Vec<String>) {
+        let Failure::Nondeterminism {
+            leak,
+            evidence,
+            difference,
+            first,
+            second,
+        } = &self.failed.failure
+        else {
+            return;
+        };
+        lines.push(format!("  likely  {}", leak.advice()));
+        lines.push(format!("  why     {evidence}"));
+        lines.push(format!("  differ  {difference}"));
+        for (title, records) in [
+            ("  in the first run, after what led to it:", first),
+            ("  in the fresh process, after what led to it:", second),
+        ] {
+            lines.push(title.to_owned());
+            lines.extend(records.iter().map(|record| format!("    {record}")));
+        }
+    }
+
     /// The chain of causes that ends at the failure, latest last.
     fn causes(&self, lines: &mut Vec<String>) {
         let Some(ring) = self.ring else { return };
@@ -111,7 +142,9 @@ impl Report<'_> {
             return;
         }
         lines.push("  what led to it:".to_owned());
-        lines.extend(chain.iter().rev().map(|record| self.describe(record)));
+        let names = self.node_names;
+        let line = |record| format!("    {}", record_line(record, names));
+        lines.extend(chain.into_iter().rev().map(line));
     }
 
     fn notes(&self, lines: &mut Vec<String>) {
@@ -124,42 +157,54 @@ impl Report<'_> {
         lines.push("  last log lines:".to_owned());
         lines.extend(notes.into_iter().map(|(_, text)| format!("    {text}")));
     }
+}
 
-    fn describe(&self, record: &Record) -> String {
-        let Record { step, at, node, kind, subject, value, .. } = record;
-        let place = self.node_names.get(node.index()).map_or("?", String::as_str);
-        let step = step.to_string();
-        let what = kind.name();
-        let details = match kind {
-            Kind::TaskPolled | Kind::TaskSpawned | Kind::TaskPanicked | Kind::TaskAborted => {
-                format!(" t{subject}")
-            }
-            Kind::DatagramSent | Kind::DatagramDropped => {
-                format!(", {value} bytes to {}", self.endpoint(*subject))
-            }
-            Kind::DatagramDelivered => {
-                format!(", {value} bytes from {}", self.endpoint(*subject))
-            }
-            Kind::StreamSent | Kind::StreamDelivered | Kind::StreamRetransmitted => {
-                format!(", {value} bytes on connection {subject}")
-            }
-            Kind::LinkCut | Kind::LinkHealed => format!(" to {}", self.endpoint(subject << 16)),
-            Kind::NodeStarted | Kind::NodeCrashed | Kind::NodeKilled => {
-                format!(", incarnation {subject}")
-            }
-            Kind::Mark => format!(" {value}"),
-            _ => String::new(),
-        };
-        format!("    {step:<8} {at} {place:<12} {what}{details}")
-    }
-
-    /// A node and port, as subjects of records hold them.
-    fn endpoint(&self, subject: u64) -> String {
-        let node = u32::try_from(subject >> 16).map(NodeId::new).unwrap_or_default();
-        let name = self.node_names.get(node.index()).map_or("?", String::as_str);
-        match subject & 0xffff {
-            0 => name.to_owned(),
-            port => format!("{name}:{port}"),
+/// A record in one line.
+pub(crate) fn record_line(record: &Record, node_names: &[String]) -> String {
+    let Record {
+        step,
+        at,
+        node,
+        kind,
+        subject,
+        value,
+        ..
+    } = record;
+    let place = node_names.get(node.index()).map_or("?", String::as_str);
+    let endpoint = |subject| endpoint(subject, node_names);
+    let step = step.to_string();
+    let what = kind.name();
+    let details = match kind {
+        Kind::TaskPolled | Kind::TaskSpawned | Kind::TaskPanicked | Kind::TaskAborted => {
+            format!(" t{subject}")
         }
+        Kind::DatagramSent | Kind::DatagramDropped => {
+            format!(", {value} bytes to {}", endpoint(*subject))
+        }
+        Kind::DatagramDelivered => {
+            format!(", {value} bytes from {}", endpoint(*subject))
+        }
+        Kind::StreamSent | Kind::StreamDelivered | Kind::StreamRetransmitted => {
+            format!(", {value} bytes on connection {subject}")
+        }
+        Kind::LinkCut | Kind::LinkHealed => format!(" to {}", endpoint(subject << 16)),
+        Kind::NodeStarted | Kind::NodeCrashed | Kind::NodeKilled => {
+            format!(", incarnation {subject}")
+        }
+        Kind::Mark => format!(" {value}"),
+        _ => String::new(),
+    };
+    format!("{step:<8} {at} {place:<12} {what}{details}")
+}
+
+/// A node and port, as subjects of records hold them.
+fn endpoint(subject: u64, node_names: &[String]) -> String {
+    let node = u32::try_from(subject >> 16)
+        .map(NodeId::new)
+        .unwrap_or_default();
+    let name = node_names.get(node.index()).map_or("?", String::as_str);
+    match subject & 0xffff {
+        0 => name.to_owned(),
+        port => format!("{name}:{port}"),
     }
 }

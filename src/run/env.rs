@@ -1,10 +1,11 @@
 //! The environment variables, read once and checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 
+use super::doctor::Order;
 use crate::sim::Config;
 
 /// What the environment asks for.
@@ -17,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) log: Option<LevelFilter>,
     /// `STORMGLASS_SCENARIO`: replay this file.
     pub(crate) scenario: Option<PathBuf>,
+    /// What the doctor started this process for, if it did.
+    pub(crate) order: Option<Order>,
 }
 
 /// Which seeds to run.
@@ -53,7 +56,10 @@ pub(crate) fn get() -> &'static Settings {
     SETTINGS.get_or_init(|| parse(variable).unwrap_or_else(|error| panic!("{error}")))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -85,31 +91,47 @@ fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> 
         settings.log = Some(level);
     }
     settings.scenario = variable("STORMGLASS_SCENARIO").map(PathBuf::from);
+    settings.order = variable(Order::VARIABLE)
+        .map(|text| Order::parse(&text))
+        .transpose()?;
     Ok(settings)
 }
 
 fn parse_seeds(text: &str) -> Option<Seeds> {
     let Some((first, end)) = text.split_once("..") else {
-        return text.parse().ok().filter(|count| *count > 0).map(Seeds::Count);
+        return text
+            .parse()
+            .ok()
+            .filter(|count| *count > 0)
+            .map(Seeds::Count);
     };
     let (first, end) = (first.parse().ok()?, end.parse().ok()?);
     (first < end).then_some(Seeds::Range(first, end))
 }
 
-/// A command that replays one seed of a test.
-pub(crate) fn replay_command(name: &str, seed: u64) -> String {
+/// A command that replays one seed of a test; with the doctor's check, if that is what failed.
+pub(crate) fn replay_command(name: &str, seed: u64, check: bool) -> String {
+    let check = if check { "STORMGLASS_CHECK=1 " } else { "" };
     if name.contains(".rs:") {
         // A plain program: the same arguments again.
         let arguments: Vec<String> = std::env::args().collect();
-        return format!("STORMGLASS_SEED={seed} {}", arguments.join(" "));
+        return format!("{check}STORMGLASS_SEED={seed} {}", arguments.join(" "));
     }
-    format!("STORMGLASS_SEED={seed} cargo test {name} -- --exact")
+    format!("{check}STORMGLASS_SEED={seed} cargo test {name} -- --exact")
 }
 
-/// Where failing scenarios are saved: `STORMGLASS_DIR`, or `target/stormglass` below the working
-/// directory.
+/// Where failing scenarios are saved: `STORMGLASS_DIR`, or `stormglass` in the target directory
+/// that this program was built in, or else `target/stormglass` below the working directory.
 pub(crate) fn scenario_directory() -> PathBuf {
-    variable("STORMGLASS_DIR").map_or_else(|| PathBuf::from("target/stormglass"), PathBuf::from)
+    if let Some(directory) = variable("STORMGLASS_DIR") {
+        return PathBuf::from(directory);
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    // Cargo marks the target directory as a cache.
+    let target = program
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").exists());
+    target.unwrap_or(Path::new("target")).join("stormglass")
 }
 
 #[cfg(test)]
@@ -135,11 +157,19 @@ mod tests {
 
     #[test]
     fn seeds_are_a_number_a_range_or_one() {
-        let with = |seeds| Ok(Settings { seeds, ..Settings::default() });
+        let with = |seeds| {
+            Ok(Settings {
+                seeds,
+                ..Settings::default()
+            })
+        };
         check(&[("STORMGLASS_SEEDS", "5")], with(Seeds::Count(5)));
         check(&[("STORMGLASS_SEEDS", "5..10")], with(Seeds::Range(5, 10)));
         check(&[("STORMGLASS_SEED", "7")], with(Seeds::One(7)));
-        check(&[("STORMGLASS_SEED", "7"), ("STORMGLASS_SEEDS", "5")], with(Seeds::One(7)));
+        check(
+            &[("STORMGLASS_SEED", "7"), ("STORMGLASS_SEEDS", "5")],
+            with(Seeds::One(7)),
+        );
         for wrong in ["0", "x", "5..5", "9..5", "..", "-1"] {
             check(&[("STORMGLASS_SEEDS", wrong)], Err("STORMGLASS_SEEDS"));
         }
@@ -162,7 +192,11 @@ mod tests {
 
     #[test]
     fn overrides_reach_the_configuration() {
-        let mut config = Config { first_seed: 3, seeds: 9, ..Config::default() };
+        let mut config = Config {
+            first_seed: 3,
+            seeds: 9,
+            ..Config::default()
+        };
         Seeds::Count(2).override_in(&mut config);
         assert_eq!((config.first_seed, config.seeds), (3, 2));
         Seeds::Range(5, 10).override_in(&mut config);

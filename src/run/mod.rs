@@ -4,6 +4,7 @@
 //! each seed on a fresh thread of the operating system, so that no crate's thread-local state
 //! passes from one simulation to the next.
 
+mod doctor;
 pub(crate) mod env;
 mod scenario;
 mod thread;
@@ -12,13 +13,16 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+pub use doctor::{Diagnosis, doctor};
 pub use scenario::Scenario;
 
 use crate::exec::{Failed, Failure};
+use crate::kernel::DigestMode;
 use crate::report::text;
 use crate::sim::{Config, Outcome, ProgramResult, Sim};
+use doctor::Call;
 use env::Settings;
-use thread::Watched;
+use thread::{Keep, Watched};
 
 /// Records that a report looks back over, to tell what led to the failure.
 const RING: usize = 100_000;
@@ -47,14 +51,18 @@ where
     Fut: Future + 'static,
     Fut::Output: ProgramResult + 'static,
 {
-    let location = Location::caller();
-    // Test runners name a test's thread after the test.
+    run_named(&name_of_caller(Location::caller()), config, test)
+}
+
+/// What a run is called that nobody has named.
+fn name_of_caller(location: &Location<'_>) -> String {
+    test_of_thread().unwrap_or_else(|| format!("{}:{}", location.file(), location.line()))
+}
+
+/// The test that this thread runs, if it runs one: test runners name the thread after it.
+fn test_of_thread() -> Option<String> {
     let thread = std::thread::current();
-    let name = match thread.name() {
-        Some(name) if name != "main" => name.to_owned(),
-        Some(_) | None => format!("{}:{}", location.file(), location.line()),
-    };
-    run_named(&name, config, test)
+    thread.name().filter(|name| *name != "main").map(str::to_owned)
 }
 
 /// What `#[stormglass::test]` expands to: [`run`], with the test's path as its name.
@@ -102,7 +110,15 @@ where
         panic!("the configuration makes no sense: {error}");
     }
     let settings = env::get();
-    thread::run(Watched { config, seed, keep_last: None, log: settings.log }, test)
+    thread::run(
+        Watched {
+            config,
+            seed,
+            keep: Keep::Nothing,
+            log: settings.log,
+        },
+        test,
+    )
 }
 
 #[track_caller]
@@ -124,9 +140,22 @@ where
         panic!("the configuration of `{name}` makes no sense: {error}");
     }
     let test = Arc::new(test);
-    let mut summary = Summary { seeds: 0, steps: 0, virtual_time: std::time::Duration::ZERO };
+    let call = Call::next(name);
+    call.obey(&config, settings, &test);
+    if settings.check {
+        config.digest = DigestMode::Full;
+    }
+    let mut summary = Summary {
+        seeds: 0,
+        steps: 0,
+        virtual_time: std::time::Duration::ZERO,
+    };
     for seed in config.first_seed..=config.first_seed + (config.seeds - 1) {
-        let outcome = attempt(&config, seed, None, settings, &test);
+        let outcome = if settings.check {
+            call.attempt_twice(&config, seed, settings, &test)
+        } else {
+            attempt(&config, seed, Keep::Nothing, settings, &test)
+        };
         if let Some(failed) = &outcome.failed {
             let kept = scenario.as_ref().map(|scenario| scenario.compare(failed));
             fail(name, &config, settings, &test, &outcome, failed, kept);
@@ -145,7 +174,7 @@ where
 fn attempt<F, Fut>(
     config: &Config,
     seed: u64,
-    keep_last: Option<usize>,
+    keep: Keep,
     settings: &Settings,
     test: &Arc<F>,
 ) -> Outcome<Result<(), String>>
@@ -155,18 +184,31 @@ where
     Fut::Output: ProgramResult + 'static,
 {
     let test = test.clone();
-    let watched = Watched { config, seed, keep_last, log: settings.log };
-    let mut outcome = thread::run(watched, move |sim| async move {
-        test(sim).await.into_result()
-    });
+    let watched = Watched {
+        config,
+        seed,
+        keep,
+        log: settings.log,
+    };
+    let mut outcome = thread::run(
+        watched,
+        move |sim| async move { test(sim).await.into_result() },
+    );
     if outcome.failed.is_none()
         && let Some(Err(message)) = &outcome.value
     {
         let moment = outcome.last_moment();
-        let failure = Failure::Error { message: message.clone() };
+        let failure = Failure::Error {
+            message: message.clone(),
+        };
         outcome.failed = Some(Failed { failure, moment });
     }
     outcome
+}
+
+/// Whether the watchdog ended a run, so that its thread may still be running.
+const fn was_given_up<T>(outcome: &Outcome<T>) -> bool {
+    outcome.steps == 0
 }
 
 /// Replays a failing seed with its last records kept, saves it as a scenario, and panics with the
@@ -186,23 +228,28 @@ where
     Fut: Future + 'static,
     Fut::Output: ProgramResult + 'static,
 {
-    // A run that was given up has left a thread behind that cannot be stopped; another would not
-    // tell more.
-    let given_up = outcome.steps == 0;
-    let replayed =
-        (!given_up).then(|| attempt(config, outcome.seed, Some(RING), settings, test));
+    let is_different = matches!(failed.failure, Failure::Nondeterminism { .. });
+    // A run that was given up has left a thread behind that cannot be stopped, and one that is
+    // another each time would be another again.
+    let replayed = (!was_given_up(outcome) && !is_different)
+        .then(|| attempt(config, outcome.seed, Keep::Last(RING), settings, test));
+    let replay = env::replay_command(name, outcome.seed, is_different);
     let first = outcome.digest.to_string();
-    let second = replayed.as_ref().map(|replayed| replayed.digest.to_string());
+    let second = replayed
+        .as_ref()
+        .map(|replayed| replayed.digest.to_string());
     let scenario = Scenario::new(name, config, outcome.seed, failed, first.clone());
     let report = text::Report {
         name,
         seed: outcome.seed,
         failed,
-        replay: &env::replay_command(name, outcome.seed),
+        replay: &replay,
         saved: &scenario.save(),
         first: &first,
         second: second.as_deref(),
-        ring: replayed.as_ref().and_then(|replayed| replayed.ring.as_ref()),
+        ring: replayed
+            .as_ref()
+            .and_then(|replayed| replayed.ring.as_ref()),
         node_names: &outcome.node_names,
         policy: outcome.policy,
         escaped: &outcome.escaped,

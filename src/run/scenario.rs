@@ -86,7 +86,13 @@ impl Scenario {
         let name: String = self
             .test
             .chars()
-            .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+            .map(|letter| {
+                if letter.is_ascii_alphanumeric() {
+                    letter
+                } else {
+                    '_'
+                }
+            })
             .collect();
         let path = directory.join(format!("{name}-{}.json", self.seed));
         let text = serde_json::to_string_pretty(self).expect("a scenario has text keys only");
@@ -133,4 +139,3 @@ impl Scenario {
         );
     }
 }
-

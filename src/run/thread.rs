@@ -1,6 +1,8 @@
 //! One simulation on a fresh thread, watched from the thread that waits for it.
 
+use std::fs::File;
 use std::future::Future;
+use std::io::BufWriter;
 use std::panic;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -10,7 +12,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use crate::exec::{Failed, Failure, Moment, Progress};
-use crate::kernel::{Digest, FaultCounters, NodeId, SimTime, Step};
+use crate::kernel::{Digest, FaultCounters, SimTime, Step};
 use crate::sim::{Builder, Config, Outcome, Sim};
 use crate::sys;
 
@@ -18,10 +20,19 @@ use crate::sys;
 pub(crate) struct Watched<'a> {
     pub(crate) config: &'a Config,
     pub(crate) seed: u64,
-    /// How many records to keep.
-    pub(crate) keep_last: Option<usize>,
+    pub(crate) keep: Keep,
     /// Level of `tracing` events to print.
     pub(crate) log: Option<LevelFilter>,
+}
+
+/// Which records of a run are kept.
+pub(crate) enum Keep {
+    /// None.
+    Nothing,
+    /// So many of the last.
+    Last(usize),
+    /// All, in this file.
+    Written(File),
 }
 
 /// A simulation's stack: what the main thread of a program has by default.
@@ -39,17 +50,26 @@ where
     Fut: Future + 'static,
     Fut::Output: Send + 'static,
 {
-    let Watched { config, seed, keep_last, log } = watched;
+    let Watched {
+        config,
+        seed,
+        keep,
+        log,
+    } = watched;
     let progress = Arc::new(Progress::default());
-    let mut builder = Builder::new().config(config.clone()).seed(seed).progress(progress.clone());
-    if let Some(capacity) = keep_last {
-        builder = builder.keep_last(capacity);
-    }
+    let mut builder = Builder::new()
+        .config(config.clone())
+        .seed(seed)
+        .progress(progress.clone());
     // Log lines are kept for the report, and printed only the first time.
-    builder = match (log, keep_last) {
-        (_, Some(_)) => builder.log(LevelFilter::INFO, false),
-        (Some(level), None) => builder.log(level, true),
-        (None, None) => builder,
+    builder = match (keep, log) {
+        (Keep::Last(capacity), _) => builder.keep_last(capacity).log(LevelFilter::INFO, false),
+        (Keep::Written(file), None) => builder.write_trace(BufWriter::new(file)),
+        (Keep::Written(file), Some(level)) => {
+            builder.write_trace(BufWriter::new(file)).log(level, true)
+        }
+        (Keep::Nothing, Some(level)) => builder.log(level, true),
+        (Keep::Nothing, None) => builder,
     };
     let (sender, receiver) = sync_channel(1);
     let simulation = thread::Builder::new()
@@ -63,8 +83,13 @@ where
             let _ = sender.send(result);
         })
         .unwrap_or_else(|error| panic!("cannot start a thread for the simulation: {error}"));
-    let mut watch = Watch { last: None, since: Duration::ZERO };
-    let look_every = LOOK_EVERY.min(config.hang_after / 4).max(Duration::from_millis(1));
+    let mut watch = Watch {
+        last: None,
+        since: Duration::ZERO,
+    };
+    let look_every = LOOK_EVERY
+        .min(config.hang_after / 4)
+        .max(Duration::from_millis(1));
     loop {
         match receiver.recv_timeout(look_every) {
             Ok(result) => {
@@ -106,7 +131,9 @@ impl Watch {
 
 fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
     let task = progress.running_task();
-    let name = task.as_ref().map_or_else(|| "unknown".to_owned(), |task| task.node.clone());
+    let name = task
+        .as_ref()
+        .map_or_else(|| "unknown".to_owned(), |task| task.node.clone());
     let moment = Moment {
         node: progress.running_node(),
         name,
@@ -116,7 +143,10 @@ fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
     };
     // A program that spins after a refused call has escaped first.
     let failed = progress.take_escape();
-    let hang = Failed { failure: Failure::Hang { after, task }, moment };
+    let hang = Failed {
+        failure: Failure::Hang { after, task },
+        moment,
+    };
     Outcome {
         seed,
         value: None,

@@ -128,9 +128,9 @@ impl Builder {
         let entered = exec::context::enter(context.clone());
         let value = Rc::new(RefCell::new(None));
         let finished = {
-            let _log = self.log.map(|(level, echo)| {
-                tracing::subscriber::set_default(Capture::new(level, echo))
-            });
+            let _log = self
+                .log
+                .map(|(level, echo)| tracing::subscriber::set_default(Capture::new(level, echo)));
             let result = value.clone();
             let ended = context.clone();
             let main = async move {
@@ -143,7 +143,9 @@ impl Builder {
         };
         drop(entered);
         let trace = exec::into_trace(context);
-        let sink = trace.finish().unwrap_or_else(|error| panic!("cannot write the trace: {error}"));
+        let sink = trace
+            .finish()
+            .unwrap_or_else(|error| panic!("cannot write the trace: {error}"));
         let value = value.take();
         Outcome {
             seed: self.seed,

@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use crate::exec::context;
-use crate::kernel::{Family, Kind, NodeId, duration_to_nanos};
+use super::Node;
+use crate::kernel::{Family, Kind};
 use crate::model::clock::{ppm, signed_ns};
 
 /// The clocks of one node, for the test that makes them run wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    node: NodeId,
+    node: Node,
 }
 
 /// A move of a clock, with its direction.
@@ -36,7 +36,7 @@ const STEP: u64 = 1;
 const SLEW: u64 = 2;
 
 impl Clock {
-    pub(crate) const fn new(node: NodeId) -> Self {
+    pub(crate) const fn new(node: Node) -> Self {
         Self { node }
     }
 
@@ -47,13 +47,18 @@ impl Clock {
     /// If the clocks would stop or run backwards (`ppm <= -1_000_000`).
     #[track_caller]
     pub fn set_drift_ppm(&self, ppm_value: i64) {
-        context::world(|world, _| {
-            let now = world.base.now;
-            world.node_mut(self.node).clock.set_drift(now, ppm(ppm_value));
-            world.base.record(self.node, Kind::ClockChanged, DRIFT, ppm_value.cast_unsigned());
-            world.base.counters.offered(Family::ClockDrift);
-            world.base.counters.fired(Family::ClockDrift);
-            world.rearm_timers(self.node);
+        let id = self.node.id();
+        self.node.act(|context| {
+            context.world(|world| {
+                let now = world.base.now;
+                world.node_mut(id).clock.set_drift(now, ppm(ppm_value));
+                world
+                    .base
+                    .record(id, Kind::ClockChanged, DRIFT, ppm_value.cast_unsigned());
+                world.base.counters.offered(Family::ClockDrift);
+                world.base.counters.fired(Family::ClockDrift);
+                world.rearm_timers(id);
+            });
         });
     }
 
@@ -89,37 +94,50 @@ impl Clock {
     #[must_use]
     #[track_caller]
     pub fn wall(&self) -> Duration {
-        let node = self.node;
-        Duration::from_nanos(context::world(|world, _| {
-            world.node(node).clock.wall_ns(world.base.now)
-        }))
+        let id = self.node.id();
+        Duration::from_nanos(
+            self.node
+                .read(|world| world.node(id).clock.wall_ns(world.base.now)),
+        )
     }
 
+    #[track_caller]
     fn wall_error_ns(&self) -> i64 {
-        context::world(|world, _| {
+        let id = self.node.id();
+        self.node.read(|world| {
             let now = world.base.now;
-            let true_ns = world.settings.wall_start_ns + duration_to_nanos(now.as_duration());
-            world.node(self.node).clock.wall_error_ns(now, true_ns)
+            let true_ns = world.settings.wall_start_ns.saturating_add(now.as_nanos());
+            world.node(id).clock.wall_error_ns(now, true_ns)
         })
     }
 
+    #[track_caller]
     fn shift_wall(&self, shift: Shift, setting: u64, family: Family) {
-        context::world(|world, _| {
-            let now = world.base.now;
-            let clock = &mut world.node_mut(self.node).clock;
-            if family == Family::ClockSlew {
-                clock.slew(now, shift.ns());
-            } else {
-                clock.step(now, shift.ns());
-            }
-            world.base.record(self.node, Kind::ClockChanged, setting, shift.ns().cast_unsigned());
-            world.base.counters.offered(family);
-            world.base.counters.fired(family);
+        let id = self.node.id();
+        self.node.act(|context| {
+            context.world(|world| {
+                let now = world.base.now;
+                let clock = &mut world.node_mut(id).clock;
+                if family == Family::ClockSlew {
+                    clock.slew(now, shift.ns());
+                } else {
+                    clock.step(now, shift.ns());
+                }
+                world
+                    .base
+                    .record(id, Kind::ClockChanged, setting, shift.ns().cast_unsigned());
+                world.base.counters.offered(family);
+                world.base.counters.fired(family);
+            });
         });
     }
 }
 
 fn shift_of(ns: i64) -> Shift {
     let duration = Duration::from_nanos(ns.unsigned_abs());
-    if ns < 0 { Shift::Back(duration) } else { Shift::Forward(duration) }
+    if ns < 0 {
+        Shift::Back(duration)
+    } else {
+        Shift::Forward(duration)
+    }
 }

@@ -109,8 +109,13 @@ impl Config {
         if let Policy::Pct { depth: 0, .. } | Policy::Pct { picks: 0, .. } = self.policy {
             return Err("`policy`: the depth and picks of Pct must be at least 1".to_owned());
         }
-        self.blocking.validate().map_err(|error| format!("`blocking`: {error}"))?;
-        self.link.latency.validate().map_err(|error| format!("`link.latency`: {error}"))
+        self.blocking
+            .validate()
+            .map_err(|error| format!("`blocking`: {error}"))?;
+        self.link
+            .latency
+            .validate()
+            .map_err(|error| format!("`link.latency`: {error}"))
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -147,7 +152,13 @@ mod tests {
     #[test]
     fn absent_fields_have_their_defaults_and_unknown_ones_are_errors() {
         let config: Config = serde_json::from_str(r#"{"seeds": 3}"#).unwrap();
-        assert_eq!(config, Config { seeds: 3, ..Config::default() });
+        assert_eq!(
+            config,
+            Config {
+                seeds: 3,
+                ..Config::default()
+            }
+        );
         assert!(serde_json::from_str::<Config>(r#"{"seed": 3}"#).is_err());
     }
 
@@ -157,12 +168,48 @@ mod tests {
             let error = config.validate().unwrap_err();
             assert!(error.contains(name), "{error}");
         };
-        check(Config { seeds: 0, ..Config::default() }, "seeds");
-        check(Config { first_seed: u64::MAX, ..Config::default() }, "first_seed");
-        check(Config { time_limit: Duration::ZERO, ..Config::default() }, "time_limit");
-        check(Config { step_limit: 0, ..Config::default() }, "step_limit");
-        check(Config { hang_after: Duration::ZERO, ..Config::default() }, "hang_after");
+        check(
+            Config {
+                seeds: 0,
+                ..Config::default()
+            },
+            "seeds",
+        );
+        check(
+            Config {
+                first_seed: u64::MAX,
+                ..Config::default()
+            },
+            "first_seed",
+        );
+        check(
+            Config {
+                time_limit: Duration::ZERO,
+                ..Config::default()
+            },
+            "time_limit",
+        );
+        check(
+            Config {
+                step_limit: 0,
+                ..Config::default()
+            },
+            "step_limit",
+        );
+        check(
+            Config {
+                hang_after: Duration::ZERO,
+                ..Config::default()
+            },
+            "hang_after",
+        );
         let policy = Policy::Pct { depth: 0, picks: 1 };
-        check(Config { policy, ..Config::default() }, "policy");
+        check(
+            Config {
+                policy,
+                ..Config::default()
+            },
+            "policy",
+        );
     }
 }

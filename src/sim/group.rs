@@ -22,7 +22,11 @@ type Labeller = (String, Box<dyn Fn(u32) -> String>);
 
 impl GroupBuilder {
     pub(crate) const fn new(name: String, sizes: RangeInclusive<u32>) -> Self {
-        Self { name, sizes, label: None }
+        Self {
+            name,
+            sizes,
+            label: None,
+        }
     }
 
     /// Labels each member with the value that `value` gives for its number, such as three zones
@@ -48,10 +52,17 @@ impl GroupBuilder {
         Fut::Output: ProgramResult,
     {
         let (least, most) = (*self.sizes.start(), *self.sizes.end());
-        assert!(least <= most, "the group `{}` has an empty range of sizes", self.name);
+        assert!(
+            least <= most,
+            "the group `{}` has an empty range of sizes",
+            self.name
+        );
         let size = context::world(|world, _| {
             let mut point = Choices::point(Site::new("sim.group"), EntityKey::of(&self.name));
-            world.base.choices.between(&mut point, u64::from(least), u64::from(most))
+            world
+                .base
+                .choices
+                .between(&mut point, u64::from(least), u64::from(most))
         });
         let size = u32::try_from(size).expect("between two of 32 bits");
         let names: Arc<[String]> = (0..size).map(|n| format!("{}-{n}", self.name)).collect();

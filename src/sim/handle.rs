@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{GroupBuilder, Network, Node, NodeBuilder};
 use crate::exec::context;
-use crate::kernel::{EntityKey, Kind, SimTime};
+use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
 
 /// The simulation, as its test sees it. Copies name the same simulation.
 #[derive(Clone, Copy, Debug)]
@@ -49,30 +49,32 @@ impl Sim {
         GroupBuilder::new(name.into(), sizes)
     }
 
-    /// The node of this name, if there is one.
+    /// The node of this name, if there is one. The test's own node is called `test`: its links
+    /// can be cut and its clocks bent, but it cannot go down.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Node> {
         self.check();
         let id = context::world(|world, _| world.find_node(name))?;
-        Some(Node::new(id))
+        Some(Node::new(self.id, id))
     }
 
     /// All nodes but the test's own, in the order of creation.
     #[must_use]
     pub fn nodes(&self) -> Vec<Node> {
         self.check();
-        let count = context::world(|world, _| world.nodes.len());
-        (1..count)
-            .map(|index| u32::try_from(index).expect("fewer than 2^32 nodes"))
-            .map(|index| Node::new(crate::kernel::NodeId::new(index)))
-            .collect()
+        context::world(|world, _| {
+            let numbers = (1..).zip(&world.nodes[1..]).map(|(number, _)| number);
+            numbers
+                .map(|number| Node::new(self.id, NodeId::new(number)))
+                .collect()
+        })
     }
 
     /// The network between the nodes.
     #[must_use]
     pub fn network(&self) -> Network {
         self.check();
-        Network::new()
+        Network::new(self.id)
     }
 
     /// True virtual time since the beginning, whatever any node's clock shows.
@@ -107,7 +109,10 @@ impl Sim {
     pub fn mark(&self, name: &str, number: u64) {
         self.check();
         let key = EntityKey::of(name).number();
-        context::world(|world, node| world.base.record(node, Kind::Mark, key, number));
+        context::alive(|context| {
+            let node = context.current.node.get();
+            context.world(|world| world.base.record(node, Kind::Mark, key, number));
+        });
     }
 
     #[track_caller]

@@ -53,7 +53,11 @@ static NEXT_KEY: AtomicUsize = AtomicUsize::new(1);
 impl<T: 'static> NodeLocal<T> {
     #[doc(hidden)]
     pub const fn __new(key: &'static AtomicUsize, init: fn() -> T) -> Self {
-        Self { key, init, value: PhantomData }
+        Self {
+            key,
+            init,
+            value: PhantomData,
+        }
     }
 
     /// Calls `f` with the running incarnation's value, which is made first if need be.
@@ -65,7 +69,10 @@ impl<T: 'static> NodeLocal<T> {
         let key = self.key();
         let found = context::world(|world, id| {
             let locals = &world.node(id).locals;
-            locals.iter().find(|(other, _)| *other == key).map(|(_, value)| value.clone())
+            locals
+                .iter()
+                .find(|(other, _)| *other == key)
+                .map(|(_, value)| value.clone())
         });
         let value = found.unwrap_or_else(|| {
             // Made while the world is not borrowed: the initial value is the program's code.
@@ -76,7 +83,9 @@ impl<T: 'static> NodeLocal<T> {
             }
             value
         });
-        f(value.downcast_ref().expect("a key belongs to one static, of one type"))
+        f(value
+            .downcast_ref()
+            .expect("a key belongs to one static, of one type"))
     }
 
     fn key(&self) -> usize {
@@ -84,7 +93,8 @@ impl<T: 'static> NodeLocal<T> {
             0 => {
                 let fresh = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
                 let exchanged =
-                    self.key.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed);
+                    self.key
+                        .compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed);
                 exchanged.map_or_else(|other| other, |_| fresh)
             }
             key => key,

@@ -1,19 +1,19 @@
 //! The network between nodes, for the test that cuts and slows it.
 
 use super::Node;
-use crate::exec::context;
+use crate::exec::{World, context};
 use crate::kernel::NodeId;
 use crate::model::net::LinkConfig;
 
 /// The network between the nodes of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    _private: (),
+    sim: u64,
 }
 
 impl Network {
-    pub(crate) const fn new() -> Self {
-        Self { _private: () }
+    pub(crate) const fn new(sim: u64) -> Self {
+        Self { sim }
     }
 
     /// Cuts the link from one node to another: from now on nothing sent on it arrives, and
@@ -23,7 +23,7 @@ impl Network {
     /// If the nodes are the same.
     #[track_caller]
     pub fn cut(&self, from: Node, to: Node) {
-        context::world(|world, _| world.net.cut(&mut world.base, from.id(), to.id()));
+        self.act(|world| world.net.cut(&mut world.base, from.id(), to.id()));
     }
 
     /// Heals the link from one node to another.
@@ -32,14 +32,14 @@ impl Network {
     /// If the nodes are the same.
     #[track_caller]
     pub fn heal(&self, from: Node, to: Node) {
-        context::world(|world, _| world.net.heal(&mut world.base, from.id(), to.id()));
+        self.act(|world| world.net.heal(&mut world.base, from.id(), to.id()));
     }
 
     /// Whether the link from one node to another is cut.
     #[must_use]
     #[track_caller]
     pub fn is_cut(&self, from: Node, to: Node) -> bool {
-        context::world(|world, _| world.net.is_cut(from.id(), to.id()))
+        from.read(|world| world.net.is_cut(from.id(), to.id()))
     }
 
     /// Cuts every link between nodes of different groups, in both directions. Nodes in no group
@@ -60,13 +60,16 @@ impl Network {
     /// If a node is in two groups.
     #[track_caller]
     pub fn partition(&self, groups: &[&[Node]]) {
-        let ids: Vec<Vec<NodeId>> =
-            groups.iter().map(|group| group.iter().map(Node::id).collect()).collect();
+        let ids: Vec<Vec<NodeId>> = groups
+            .iter()
+            .map(|group| group.iter().map(Node::id).collect())
+            .collect();
         let ids: Vec<&[NodeId]> = ids.iter().map(Vec::as_slice).collect();
-        context::world(|world, _| world.net.partition(&mut world.base, &ids));
+        self.act(|world| world.net.partition(&mut world.base, &ids));
     }
 
-    /// As [`partition`](Self::partition), healed when the guard is dropped.
+    /// As [`partition`](Self::partition), healed when the guard is dropped by a node
+    /// that has not ended.
     ///
     /// # Panics
     /// If a node is in two groups.
@@ -74,7 +77,12 @@ impl Network {
     pub fn partition_scoped(&self, groups: &[&[Node]]) -> PartitionGuard {
         let mut cut = Vec::new();
         for (i, group) in groups.iter().enumerate() {
-            for other in groups.iter().enumerate().filter(|(j, _)| *j != i).flat_map(|(_, g)| *g) {
+            for other in groups
+                .iter()
+                .enumerate()
+                .filter(|(j, _)| *j != i)
+                .flat_map(|(_, g)| *g)
+            {
                 cut.extend(
                     group
                         .iter()
@@ -84,19 +92,22 @@ impl Network {
             }
         }
         self.partition(groups);
-        PartitionGuard { cut }
+        PartitionGuard {
+            network: *self,
+            cut,
+        }
     }
 
     /// Cuts a node off from all others, in both directions.
     #[track_caller]
     pub fn isolate(&self, node: Node) {
-        context::world(|world, _| world.net.isolate(&mut world.base, node.id()));
+        self.act(|world| world.net.isolate(&mut world.base, node.id()));
     }
 
     /// Heals every link.
     #[track_caller]
     pub fn heal_all(&self) {
-        context::world(|world, _| world.net.heal_all(&mut world.base));
+        self.act(|world| world.net.heal_all(&mut world.base));
     }
 
     /// Gives the link from one node to another latency and loss of its own, for packets sent from
@@ -106,7 +117,7 @@ impl Network {
     /// If the latency makes no sense.
     #[track_caller]
     pub fn set_link(&self, from: Node, to: Node, config: LinkConfig) {
-        context::world(|world, _| world.net.set_link(from.id(), to.id(), Some(config)));
+        self.act(|world| world.net.set_link(from.id(), to.id(), Some(config)));
     }
 
     /// Changes all links that have no settings of their own, for packets sent from now on.
@@ -115,7 +126,20 @@ impl Network {
     /// If the latency makes no sense.
     #[track_caller]
     pub fn set_default_link(&self, config: LinkConfig) {
-        context::world(|world, _| world.net.set_default_link(config));
+        self.act(|world| world.net.set_default_link(config));
+    }
+
+    /// Does something to the network, unless the calling code belongs to an incarnation that has
+    /// ended.
+    #[track_caller]
+    fn act(&self, f: impl FnOnce(&mut World)) {
+        let same = context::with(|context| context.id == self.sim);
+        assert!(
+            same,
+            "this network belongs to another simulation than the one running on this thread: keep \
+             its handle inside the test function"
+        );
+        context::alive(|context| context.world(f));
     }
 }
 
@@ -123,19 +147,19 @@ impl Network {
 #[must_use = "dropping the guard heals the partition at once"]
 #[derive(Debug)]
 pub struct PartitionGuard {
+    network: Network,
     cut: Vec<(Node, Node)>,
 }
 
 impl Drop for PartitionGuard {
     fn drop(&mut self) {
-        // A guard held by a task that goes down with its node heals as well; after the
-        // simulation there is nothing to heal.
-        context::try_with(|context| {
-            context.world(|world| {
-                for (from, to) in &self.cut {
-                    world.net.heal(&mut world.base, from.id(), to.id());
-                }
-            });
-        });
+        // After the simulation there is nothing to heal, and a node that goes down heals nothing:
+        // the partition was not its own doing.
+        let running = context::try_with(|context| context.id == self.network.sim);
+        if running == Some(true) {
+            for (from, to) in &self.cut {
+                self.network.heal(*from, *to);
+            }
+        }
     }
 }

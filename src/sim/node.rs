@@ -2,17 +2,18 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::IpAddr;
 use std::panic::Location;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::{Clock, State};
-use crate::exec::{Ending, JoinHandle, Program, context, end_self, spawn_on};
+use crate::exec::{Context, Ending, JoinHandle, Program, World, context, end_self, spawn_on};
 use crate::kernel::{EntityKey, Kind, NodeId};
-use crate::model::process::{End, Standstill};
+use crate::model::process::{End, Process, Standstill};
 
 /// What a node's program may return: nothing, or a result whose error counts as a failure of the
 /// program.
@@ -64,6 +65,7 @@ impl<T: ProgramResult, E: fmt::Debug> ProgramResult for Result<T, E> {
 /// A simulated machine, as its test sees it. Copies name the same machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
+    sim: u64,
     id: NodeId,
 }
 
@@ -87,7 +89,12 @@ pub struct NodeContext {
 impl NodeBuilder {
     pub(crate) fn new(name: String) -> Self {
         let group = Arc::from([name.clone()]);
-        Self { name, labels: Vec::new(), addresses: Vec::new(), group }
+        Self {
+            name,
+            labels: Vec::new(),
+            addresses: Vec::new(),
+            group,
+        }
     }
 
     pub(crate) fn in_group(mut self, group: Arc<[String]>) -> Self {
@@ -113,7 +120,8 @@ impl NodeBuilder {
     /// so state that a crash should lose belongs into the future.
     ///
     /// # Panics
-    /// If a node of this name exists, or an address belongs to another.
+    /// If a node of this name exists, an address belongs to another, or the calling code belongs
+    /// to a node that has ended.
     #[track_caller]
     pub fn run<F, Fut>(self, program: F) -> Node
     where
@@ -123,7 +131,7 @@ impl NodeBuilder {
     {
         let location = Location::caller();
         let node = self.add();
-        node.set_program(self.group, program);
+        node.set_program(program);
         context::with(|context| context.start_node(node.id, location));
         node
     }
@@ -139,27 +147,42 @@ impl NodeBuilder {
     }
 
     #[track_caller]
-    fn add(&self) -> Node {
-        let Self { name, labels, addresses, .. } = self;
-        let exists = context::world(|world, _| world.find_node(name).is_some());
-        assert!(!exists, "there is a node `{name}` already: give each node a name of its own");
-        let id = context::with(|context| context.add_node(name));
-        context::world(|world, _| {
-            world.net.add_host(id, name, addresses);
-            world.node_mut(id).labels.clone_from(labels);
-            let labels = labels.iter().map(|(key, value)| {
-                EntityKey::pair(EntityKey::of(key), EntityKey::of(value)).number()
+    fn add(self) -> Node {
+        let Self {
+            name,
+            labels,
+            addresses,
+            group,
+        } = self;
+        let added = context::alive(|context| {
+            let exists = context.world(|world| world.find_node(&name).is_some());
+            assert!(
+                !exists,
+                "there is a node `{name}` already: give each node a name of its own"
+            );
+            let id = context.add_node(&name);
+            context.world(|world| {
+                world.net.add_host(id, &name, &addresses);
+                let sum = labels_number(&labels);
+                world
+                    .base
+                    .record(id, Kind::NodeAdded, EntityKey::of(&name).number(), sum);
+                let node = world.node_mut(id);
+                node.labels = labels;
+                node.group = group;
             });
-            let labels = labels.fold(0, |sum: u64, label| sum.wrapping_add(label));
-            world.base.record(id, Kind::NodeAdded, EntityKey::of(name).number(), labels);
+            Node {
+                sim: context.id,
+                id,
+            }
         });
-        Node { id }
+        added.expect("a node is made by code of a node that has not ended")
     }
 }
 
 impl Node {
-    pub(crate) const fn new(id: NodeId) -> Self {
-        Self { id }
+    pub(crate) const fn new(sim: u64, id: NodeId) -> Self {
+        Self { sim, id }
     }
 
     /// Its number.
@@ -170,101 +193,124 @@ impl Node {
 
     /// Its name, which is its host name.
     #[must_use]
+    #[track_caller]
     pub fn name(&self) -> String {
-        context::world(|world, _| world.node(self.id).name.to_string())
+        self.read(|world| world.node(self.id).name.to_string())
     }
 
     /// Its first address.
     #[must_use]
+    #[track_caller]
     pub fn address(&self) -> IpAddr {
-        context::world(|world, _| world.net.addresses(self.id)[0])
+        self.read(|world| world.net.addresses(self.id)[0])
     }
 
     /// The value of a label.
     #[must_use]
+    #[track_caller]
     pub fn label(&self, key: &str) -> Option<String> {
-        context::world(|world, _| {
+        self.read(|world| {
             let labels = &world.node(self.id).labels;
-            labels.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone())
+            labels
+                .iter()
+                .find(|(other, _)| other == key)
+                .map(|(_, value)| value.clone())
         })
     }
 
     /// What it is doing.
     #[must_use]
+    #[track_caller]
     pub fn state(&self) -> State {
-        context::world(|world, _| world.node(self.id).process.state())
+        self.read(|world| world.node(self.id).process.state())
     }
 
     /// Whether its program has been started and has not ended.
     #[must_use]
+    #[track_caller]
     pub fn is_alive(&self) -> bool {
-        context::world(|world, _| world.node(self.id).process.is_alive())
+        self.read(|world| world.node(self.id).process.is_alive())
     }
 
     /// Which start of its program runs, or ran last, from 1.
     #[must_use]
+    #[track_caller]
     pub fn incarnation(&self) -> u32 {
-        context::world(|world, _| world.node(self.id).process.incarnation())
+        self.read(|world| world.node(self.id).process.incarnation())
     }
 
     /// Its clocks.
     #[must_use]
     pub const fn clock(&self) -> Clock {
-        Clock::new(self.id)
+        Clock::new(*self)
     }
 
     /// Takes its power away: tasks and memory are gone at once, its peers hear nothing, packets
     /// to it vanish. False if it has no power already.
     ///
     /// A node that does this to itself stops in the middle of its poll: the call does not return.
+    ///
+    /// # Panics
+    /// If it is the test's own node.
+    #[track_caller]
     pub fn crash(&self) -> bool {
-        self.end(End::Crash)
+        self.end(End::Crash, None)
     }
 
     /// Kills its process: tasks and memory are gone at once, and its machine, which stays up,
     /// closes its sockets. False if no process is alive.
     ///
     /// A node that does this to itself stops in the middle of its poll: the call does not return.
+    ///
+    /// # Panics
+    /// If it is the test's own node.
+    #[track_caller]
     pub fn kill(&self) -> bool {
-        self.end(End::Kill)
+        self.end(End::Kill, None)
     }
 
     /// Asks its program to stop ([`NodeContext::stop_requested`]), waits until it has, and kills
     /// it after `patience` of virtual time. False if it was not running.
     pub async fn stop(&self, patience: Duration) -> bool {
-        let asked = context::with(|context| context.stop_node(self.id, patience));
+        self.may_go_down();
+        let ended = self.ended();
+        let asked = self.act(|context| context.stop_node(self.id, patience)) == Some(true);
         if asked {
-            self.ended().await;
+            ended.await;
         }
         asked
     }
 
-    /// Waits until its program has ended, in whatever way.
-    pub async fn ended(&self) {
-        poll_fn(|cx| {
-            context::world(|world, _| {
-                let node = world.node(self.id);
-                if !node.process.is_alive() {
-                    return Poll::Ready(());
-                }
-                let changed = node.changed;
-                world.base.waiters.wait(changed, cx.waker());
-                Poll::Pending
-            })
+    /// Waits until its program has ended, in whatever way; one that was started again meanwhile
+    /// has.
+    #[track_caller]
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let incarnation = self.incarnation();
+        NodeChange::new(*self, move |process| {
+            !process.is_alive() || process.incarnation() != incarnation
         })
-        .await;
     }
 
     /// Starts its program again; one that is alive is killed first.
+    ///
+    /// A node that does this to itself stops in the middle of its poll: the call does not return.
+    ///
+    /// # Panics
+    /// If it is the test's own node.
     #[track_caller]
     pub fn restart(&self) {
         let location = Location::caller();
-        self.kill();
-        context::with(|context| context.start_node(self.id, location));
+        self.end(End::Kill, Some(location));
+        self.act(|context| context.start_node(self.id, location));
     }
 
     /// Starts another version of its program, and labels the node `version`; a program that is
     /// alive is killed first. This is how an upgrade, or a rollback, is tested.
+    ///
+    /// A node that does this to itself stops in the middle of its poll: the call does not return.
+    ///
+    /// # Panics
+    /// If it is the test's own node.
     #[track_caller]
     pub fn restart_with<F, Fut>(&self, version: impl Into<String>, program: F)
     where
@@ -272,32 +318,37 @@ impl Node {
         Fut: Future + 'static,
         Fut::Output: ProgramResult,
     {
-        let location = Location::caller();
-        self.kill();
-        let group = Arc::from([self.name()]);
-        context::world(|world, _| {
-            set_label(&mut world.node_mut(self.id).labels, "version".to_owned(), version.into());
+        self.act(|context| {
+            context.world(|world| {
+                let labels = &mut world.node_mut(self.id).labels;
+                set_label(labels, "version".to_owned(), version.into());
+            });
+            self.set_program(program);
         });
-        self.set_program(group, program);
-        context::with(|context| context.start_node(self.id, location));
+        self.restart();
     }
 
     /// Lets it stand still: it runs nothing, while packets arrive and its clocks go on; its
     /// timers fire late. False if it is not running or stands still already.
+    #[track_caller]
     pub fn pause(&self) -> bool {
-        context::with(|context| context.stand_still(self.id, Standstill::Paused))
+        self.may_go_down();
+        self.act(|context| context.stand_still(self.id, Standstill::Paused)) == Some(true)
     }
 
     /// Suspends it like a virtual machine: as [`pause`](Self::pause), but its monotonic clock
     /// stands still too. False if it is not running or stands still already.
+    #[track_caller]
     pub fn suspend(&self) -> bool {
-        context::with(|context| context.stand_still(self.id, Standstill::Suspended))
+        self.may_go_down();
+        self.act(|context| context.stand_still(self.id, Standstill::Suspended)) == Some(true)
     }
 
     /// Lets it go on after [`pause`](Self::pause) or [`suspend`](Self::suspend). False if it did
     /// not stand still.
+    #[track_caller]
     pub fn resume(&self) -> bool {
-        context::with(|context| context.resume(self.id))
+        self.act(|context| context.resume(self.id)) == Some(true)
     }
 
     /// Spawns a task on it, which goes down with it. On a node that is not running the handle
@@ -308,27 +359,70 @@ impl Node {
         F: Future + 'static,
     {
         let location = Location::caller();
+        self.check();
         context::with(|context| spawn_on(context, self.id, location, future))
     }
 
-    fn end(&self, how: End) -> bool {
-        let (dead, own) = context::with(|context| {
-            (context.current.dead.get(), context.current.node.get() == self.id)
-        });
-        if dead {
-            return false;
+    #[track_caller]
+    fn end(&self, how: End, restart: Option<&'static Location<'static>>) -> bool {
+        self.may_go_down();
+        let own = self.act(|context| context.current.node.get() == self.id);
+        match own {
+            None => false,
+            Some(true) => {
+                end_self(how, restart);
+                true
+            }
+            Some(false) => context::with(|context| {
+                let node = self.id;
+                let incarnation = context.world.borrow().node(node).process.incarnation();
+                context.end_node(&Ending {
+                    node,
+                    incarnation,
+                    how,
+                    restart: None,
+                })
+            }),
         }
-        if own && self.id != NodeId::TEST {
-            end_self(how);
-        }
-        let node = self.id;
-        context::with(|context| {
-            let incarnation = context.world.borrow().node(node).process.incarnation();
-            context.end_node(&Ending { node, incarnation, how })
-        })
     }
 
-    fn set_program<F, Fut>(&self, group: Arc<[String]>, program: F)
+    /// Reads from the world.
+    #[track_caller]
+    pub(super) fn read<R>(&self, f: impl FnOnce(&mut World) -> R) -> R {
+        self.check();
+        context::world(|world, _| f(world))
+    }
+
+    /// Does something to the simulation, unless the calling code belongs to an incarnation that
+    /// has ended.
+    #[track_caller]
+    pub(super) fn act<R>(&self, f: impl FnOnce(&Rc<Context>) -> R) -> Option<R> {
+        self.check();
+        context::alive(f)
+    }
+
+    /// # Panics
+    /// If it is the test's own node.
+    #[track_caller]
+    fn may_go_down(&self) {
+        assert!(
+            self.id != NodeId::TEST,
+            "the node `test` runs the test itself and cannot go down or stand still: make a node \
+             for what shall"
+        );
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        let same = context::with(|context| context.id == self.sim);
+        assert!(
+            same,
+            "this node belongs to another simulation than the one running on this thread: keep \
+             handles of nodes inside the test function"
+        );
+    }
+
+    fn set_program<F, Fut>(&self, program: F)
     where
         F: Fn(NodeContext) -> Fut + 'static,
         Fut: Future + 'static,
@@ -336,10 +430,15 @@ impl Node {
     {
         let node = *self;
         let program: Program = Rc::new(move |incarnation| {
-            let future = program(NodeContext { node, incarnation, group: group.clone() });
+            let group = node.read(|world| world.node(node.id).group.clone());
+            let future = program(NodeContext {
+                node,
+                incarnation,
+                group,
+            });
             Box::pin(async move { future.await.into_result() })
         });
-        let before = context::world(|world, _| world.node_mut(self.id).program.replace(program));
+        let before = self.read(|world| world.node_mut(self.id).program.replace(program));
         // The old program's captures are dropped when the world is no longer borrowed.
         drop(before);
     }
@@ -386,24 +485,78 @@ impl NodeContext {
     #[must_use]
     pub fn peers(&self) -> Vec<String> {
         let own = self.name();
-        self.group.iter().filter(|name| **name != own).cloned().collect()
+        self.group
+            .iter()
+            .filter(|name| **name != own)
+            .cloned()
+            .collect()
     }
 
     /// Waits until the node is asked to stop, which a program should then do.
-    pub async fn stop_requested(&self) {
-        poll_fn(|cx| {
-            context::world(|world, _| {
-                let node = world.node(self.node.id);
-                if node.process.state() == State::Stopping {
-                    return Poll::Ready(());
-                }
-                let changed = node.changed;
-                world.base.waiters.wait(changed, cx.waker());
-                Poll::Pending
-            })
-        })
-        .await;
+    pub fn stop_requested(&self) -> impl Future<Output = ()> + use<> {
+        NodeChange::new(self.node, |process| process.state() == State::Stopping)
     }
+}
+
+/// Waits until something is true of a node's process.
+struct NodeChange<F> {
+    node: Node,
+    is_so: F,
+    /// Registered with the node, and taken back when the wait is dropped.
+    waker: Option<Waker>,
+}
+
+impl<F: Fn(&Process) -> bool> NodeChange<F> {
+    const fn new(node: Node, is_so: F) -> Self {
+        Self {
+            node,
+            is_so,
+            waker: None,
+        }
+    }
+}
+
+impl<F: Fn(&Process) -> bool + Unpin> Future for NodeChange<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.node.read(|world| {
+            let node = world.node(this.node.id);
+            if (this.is_so)(&node.process) {
+                return Poll::Ready(());
+            }
+            let changed = node.changed;
+            world.base.waiters.wait(changed, cx.waker());
+            this.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+impl<F> Drop for NodeChange<F> {
+    fn drop(&mut self) {
+        let Some(waker) = self.waker.take() else {
+            return;
+        };
+        let forgotten = context::try_with(|context| {
+            if context.id != self.node.sim {
+                return None;
+            }
+            let mut world = context.world.borrow_mut();
+            let changed = world.node(self.node.id).changed;
+            world.base.waiters.forget(changed, &waker)
+        });
+        drop(forgotten);
+    }
+}
+
+/// A number that depends on all labels, for the trace.
+fn labels_number(labels: &[(String, String)]) -> u64 {
+    let keys = labels
+        .iter()
+        .map(|(key, value)| EntityKey::pair(EntityKey::of(key), EntityKey::of(value)).number());
+    keys.fold(0, u64::wrapping_add)
 }
 
 fn set_label(labels: &mut Vec<(String, String)>, key: String, value: String) {

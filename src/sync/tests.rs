@@ -75,7 +75,6 @@ fn panics(f: impl FnOnce()) -> bool {
 macro_rules! same_behaviour {
     ($arm:ident, $sync:path) => {
         mod $arm {
-            use std::panic::{RefUnwindSafe, UnwindSafe};
 
             use $sync::{Barrier, BarrierWaitResult, watch};
 
@@ -349,7 +348,7 @@ macro_rules! same_behaviour {
 
             #[test]
             fn handles_may_move_between_threads() {
-                fn check<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
+                fn check<T: Send + Sync + Unpin>() {}
                 fn check_send<T: Send>(_: T) {}
                 fn check_sync<T: Sync>() {}
                 check::<watch::Sender<u8>>();

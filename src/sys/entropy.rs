@@ -10,7 +10,7 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 /// From now on real entropy asked for by this thread comes from a stream of `seed`, until the
 /// guard is dropped.
@@ -31,33 +31,50 @@ pub(crate) fn seed_thread(seed: u64) -> ThreadSeed {
     guard
 }
 
-/// From now on all entropy of this process that the simulation does not serve is a function of
-/// `seed`.
-///
-/// Each thread gets the same stream. A probe that asks whether entropy is what makes two runs
-/// differ calls this before anything else; it cannot be undone.
-pub(super) fn fix_process(seed: u64) {
-    PROCESS_SEED.store(seed, Ordering::Relaxed);
-    PROCESS_FIXED.store(true, Ordering::Release);
+/// How a program draws real entropy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Source {
+    /// As std does for the keys of `HashMap`.
+    HashKeys = 1,
+    /// By any other call.
+    Call = 2,
+    /// By reading `/dev/urandom` or `/dev/random`.
+    Device = 4,
 }
 
-/// Whether [`fix_process`] was called.
-pub(super) fn is_process_fixed() -> bool {
-    PROCESS_FIXED.load(Ordering::Acquire)
+/// From now on what this process draws from `sources` and the simulation does not serve is the
+/// same each time. Each thread gets the same stream. It cannot be undone.
+pub(super) fn fix_process(sources: &[Source]) {
+    let fixed = sources
+        .iter()
+        .fold(0, |fixed, source| fixed | *source as u8);
+    FIXED.store(fixed, Ordering::Relaxed);
+}
+
+/// Whether [`fix_process`] was called with this source.
+pub(super) fn is_fixed(source: Source) -> bool {
+    FIXED.load(Ordering::Relaxed) & source as u8 != 0
 }
 
 /// Fills `buffer` from this thread's stream; false, and nothing done, if it has none.
-pub(super) fn fill(buffer: &mut [u8]) -> bool {
-    let mut state = match STREAM.get() {
-        Some(state) => state,
-        None if is_process_fixed() => PROCESS_SEED.load(Ordering::Relaxed),
-        None => return false,
-    };
+pub(super) fn fill(buffer: &mut [u8], source: Source) -> bool {
+    if let Some(state) = STREAM.get() {
+        STREAM.set(Some(fill_from(state, buffer)));
+    } else if is_fixed(source) {
+        FIXED_STREAM.set(fill_from(FIXED_STREAM.get(), buffer));
+    } else {
+        return false;
+    }
+    true
+}
+
+/// Fills `buffer` from the stream in this state and gives its next state.
+fn fill_from(mut state: u64, buffer: &mut [u8]) -> u64 {
     for chunk in buffer.chunks_mut(8) {
         chunk.copy_from_slice(&next(&mut state).to_le_bytes()[..chunk.len()]);
     }
-    STREAM.set(Some(state));
-    true
+    state
 }
 
 /// Gives the thread, when dropped, the source of entropy that it had before [`seed_thread`].
@@ -83,11 +100,13 @@ fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-static PROCESS_SEED: AtomicU64 = AtomicU64::new(0);
-static PROCESS_FIXED: AtomicBool = AtomicBool::new(false);
+/// The [`Source`]s that are fixed, as bits.
+static FIXED: AtomicU8 = AtomicU8::new(0);
 
 thread_local! {
     static STREAM: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Apart from the other, so that a fixed source does not make the others fixed.
+    static FIXED_STREAM: Cell<u64> = const { Cell::new(0) };
 }
 
 #[cfg(test)]
@@ -96,7 +115,7 @@ mod tests {
 
     fn drawn<const N: usize>() -> Option<[u8; N]> {
         let mut buffer = [0; N];
-        fill(&mut buffer).then_some(buffer)
+        fill(&mut buffer, Source::Call).then_some(buffer)
     }
 
     #[test]

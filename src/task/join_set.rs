@@ -64,7 +64,11 @@ impl<T> JoinSet<T> {
     /// An empty set.
     #[must_use]
     pub fn new() -> Self {
-        Self { tasks: BTreeMap::new(), next: 0, ended: Arc::default() }
+        Self {
+            tasks: BTreeMap::new(),
+            next: 0,
+            ended: Arc::default(),
+        }
     }
 
     /// Number of tasks that have not been joined.
@@ -92,14 +96,28 @@ impl<T> JoinSet<T> {
         self.ended.lock().numbers.clear();
     }
 
-    fn add(&mut self, task: JoinHandle<T>) -> AbortHandle {
+    fn add(&mut self, mut task: JoinHandle<T>) -> AbortHandle {
         let abort = task.abort_handle();
         let number = self.next;
         self.next += 1;
+        // This poll registers a waker, so that the set knows in which order its tasks end. Only a
+        // task that could not be spawned is ready by now.
+        let waker = self.waker(number);
+        if Pin::new(&mut task)
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+        {
+            self.ended.lock().numbers.push_back(number);
+        }
         self.tasks.insert(number, task);
-        // Polled once when the set is next joined, which registers its waker.
-        self.ended.lock().numbers.push_back(number);
         abort
+    }
+
+    fn waker(&self, number: u64) -> Waker {
+        Waker::from(Arc::new(Member {
+            number,
+            ended: self.ended.clone(),
+        }))
     }
 }
 
@@ -152,9 +170,7 @@ impl<T: 'static> JoinSet<T> {
 
     /// As [`join_next`](Self::join_next), with the task's id (`None` if its node was not running
     /// when it was spawned).
-    pub async fn join_next_with_id(
-        &mut self,
-    ) -> Option<Result<(Option<TaskId>, T), JoinError>> {
+    pub async fn join_next_with_id(&mut self) -> Option<Result<(Option<TaskId>, T), JoinError>> {
         let ended = poll_fn(|cx| self.poll_next(cx)).await?;
         Some(ended.1.map(|output| (ended.0, output)))
     }
@@ -169,7 +185,8 @@ impl<T: 'static> JoinSet<T> {
 
     /// Polls for the next task to end.
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        self.poll_next(cx).map(|ended| ended.map(|(_, output)| output))
+        self.poll_next(cx)
+            .map(|ended| ended.map(|(_, output)| output))
     }
 
     /// Aborts all tasks and waits for their ends.
@@ -208,14 +225,20 @@ impl<T: 'static> JoinSet<T> {
                 match state.numbers.pop_front() {
                     Some(number) => number,
                     None => {
-                        state.waker = Some(cx.waker().clone());
+                        // `try_join_next` asks with a waker that does nothing, which must not
+                        // replace that of a task that waits.
+                        if !cx.waker().will_wake(Waker::noop()) {
+                            state.waker = Some(cx.waker().clone());
+                        }
                         return Poll::Pending;
                     }
                 }
             };
-            let Some(task) = self.tasks.get_mut(&number) else { continue };
+            let waker = self.waker(number);
+            let Some(task) = self.tasks.get_mut(&number) else {
+                continue;
+            };
             let id = task.id();
-            let waker = Waker::from(Arc::new(Member { number, ended: self.ended.clone() }));
             if let Poll::Ready(output) = Pin::new(task).poll(&mut Context::from_waker(&waker)) {
                 self.tasks.remove(&number);
                 return Poll::Ready(Some((id, output)));

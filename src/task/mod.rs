@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::task::Poll;
 
 pub use crate::exec::{AbortHandle, JoinError, JoinHandle};
-use crate::exec::{Event, context, spawn_on};
+use crate::exec::{context, spawn_on};
 use crate::kernel::TaskId;
 pub use join_set::JoinSet;
 
@@ -68,18 +68,9 @@ where
     F: FnOnce() -> R,
 {
     let result = closure();
-    if context::is_dead() {
-        return result;
-    }
-    context::world(|world, id| {
-        let blocking = world.settings.blocking.clone();
-        let (node, base) = world.node_and_base(id);
-        let busy = blocking.sample(&mut base.choices, &mut node.blocking);
-        let until = base.now.max(node.busy_until).saturating_add(busy);
-        if until > base.now {
-            node.busy_until = until;
-            base.push(until, Event::NodeFree(id));
-        }
+    context::alive(|context| {
+        let node = context.current.node.get();
+        context.world(|world| world.block(node));
     });
     result
 }

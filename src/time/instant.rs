@@ -1,4 +1,8 @@
 //! A reading of a node's monotonic clock.
+#![expect(
+    clippy::disallowed_types,
+    reason = "inside the simulation std's clock is the node's"
+)]
 
 use core::fmt;
 use core::ops::{Add, AddAssign, Sub, SubAssign};
@@ -24,7 +28,9 @@ impl Instant {
     #[track_caller]
     #[inline]
     pub fn now() -> Self {
-        Self { ns: context::world(|world, node| world.monotonic_ns(node)) }
+        Self {
+            ns: context::world(|world, node| world.monotonic_ns(node)),
+        }
     }
 
     pub(crate) const fn from_ns(ns: u64) -> Self {
@@ -82,7 +88,9 @@ impl Instant {
 
     /// This instant plus `duration`, or the far future.
     pub(crate) fn saturating_add(self, duration: Duration) -> Self {
-        Self { ns: self.ns.saturating_add(duration_to_nanos(duration)) }
+        Self {
+            ns: self.ns.saturating_add(duration_to_nanos(duration)),
+        }
     }
 
     /// The `std` instant that shows the same; needs the calling thread to be inside the
@@ -91,7 +99,11 @@ impl Instant {
     #[track_caller]
     pub fn into_std(self) -> std::time::Instant {
         let (now, std_now) = (Self::now(), std_now());
-        if self >= now { std_now + (self - now) } else { std_now - (now - self) }
+        if self >= now {
+            std_now + (self - now)
+        } else {
+            std_now - (now - self)
+        }
     }
 
     /// The instant that shows the same as a `std` instant taken inside the simulation.
@@ -99,11 +111,14 @@ impl Instant {
     #[track_caller]
     pub fn from_std(std: std::time::Instant) -> Self {
         let (now, std_now) = (Self::now(), std_now());
-        if std >= std_now { now + (std - std_now) } else { now - (std_now - std) }
+        if std >= std_now {
+            now + (std - std_now)
+        } else {
+            now - (std_now - std)
+        }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "inside the simulation it shows the node's clock")]
 fn std_now() -> std::time::Instant {
     std::time::Instant::now()
 }
@@ -112,7 +127,8 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        self.checked_add(duration).expect("overflow when adding duration to instant")
+        self.checked_add(duration)
+            .expect("overflow when adding duration to instant")
     }
 }
 
@@ -126,7 +142,8 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     fn sub(self, duration: Duration) -> Self {
-        self.checked_sub(duration).expect("overflow when subtracting duration from instant")
+        self.checked_sub(duration)
+            .expect("overflow when subtracting duration from instant")
     }
 }
 
@@ -160,6 +177,11 @@ impl From<Instant> for std::time::Instant {
 
 impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Instant({}.{:09}s)", self.ns / 1_000_000_000, self.ns % 1_000_000_000)
+        write!(
+            f,
+            "Instant({}.{:09}s)",
+            self.ns / 1_000_000_000,
+            self.ns % 1_000_000_000
+        )
     }
 }

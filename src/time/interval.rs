@@ -25,7 +25,11 @@ pub fn interval(period: Duration) -> Interval {
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(!period.is_zero(), "`period` must be non-zero");
-    Interval { sleep: sleep_until(start), period, missed: MissedTickBehavior::default() }
+    Interval {
+        sleep: sleep_until(start),
+        period,
+        missed: MissedTickBehavior::default(),
+    }
 }
 
 /// What an [`Interval`] does when a tick is asked for late.
@@ -50,7 +54,9 @@ impl MissedTickBehavior {
                 let period_ns = period.as_nanos();
                 let late_ns = now.saturating_duration_since(due).as_nanos();
                 let into = u64::try_from(late_ns % period_ns).expect("less than a u64 of time");
-                now.saturating_add(period).checked_sub(Duration::from_nanos(into)).unwrap_or(now)
+                now.saturating_add(period)
+                    .checked_sub(Duration::from_nanos(into))
+                    .unwrap_or(now)
             }
         }
     }

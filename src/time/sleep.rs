@@ -13,15 +13,22 @@ use crate::kernel::EventKey;
 /// Waits for `duration` by the running node's monotonic clock.
 ///
 /// # Panics
-/// When polled, if this thread runs no simulation.
+/// If this thread runs no simulation.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(Instant::now().saturating_add(duration))
 }
 
-/// Waits until `deadline` by the running node's monotonic clock.
+/// Waits until `deadline` by the monotonic clock of the node on which it is polled. An instant
+/// that was read on another node means nothing there.
+///
+/// # Panics
+/// When polled, if this thread runs no simulation.
 pub const fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline, timer: None }
+    Sleep {
+        deadline,
+        timer: None,
+    }
 }
 
 /// Future of [`sleep`] and [`sleep_until`].
@@ -86,8 +93,7 @@ impl Future for Sleep {
                 }
                 return Poll::Pending;
             }
-            let waker = cx.waker().clone();
-            this.timer = Some(world.arm_timer(node, this.deadline.as_ns(), waker));
+            this.timer = world.arm_timer(node, this.deadline.as_ns(), cx.waker());
             Poll::Pending
         })
     }
@@ -101,6 +107,8 @@ impl Drop for Sleep {
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }

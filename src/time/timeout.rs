@@ -40,7 +40,10 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 
 /// Awaits `future`, at most until `deadline` by the running node's monotonic clock.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { future: future.into_future(), sleep: sleep_until(deadline) }
+    Timeout {
+        future: future.into_future(),
+        sleep: sleep_until(deadline),
+    }
 }
 
 pin_project_lite::pin_project! {

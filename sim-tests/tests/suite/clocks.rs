@@ -63,7 +63,11 @@ fn a_step_moves_the_wall_clock_alone() {
         (mono_after - mono, wall - wall_after)
     });
     let step = outcome.counters.get(Family::ClockStep);
-    assert_eq!((step.fired, step.effective), (2, 1), "nothing read the clock after the second");
+    assert_eq!(
+        (step.fired, step.effective),
+        (2, 1),
+        "nothing read the clock after the second"
+    );
     let (mono, wall) = outcome.unwrap();
     assert_eq!(mono, Duration::ZERO);
     assert_eq!(wall, 30 * SECOND);
@@ -124,7 +128,11 @@ fn a_suspended_node_loses_monotonic_time() {
         sleeper.await.unwrap()
     });
     let suspend = outcome.counters.get(Family::Suspend);
-    assert_eq!((suspend.fired, suspend.effective), (1, 0), "no timer was due by the node's clock");
+    assert_eq!(
+        (suspend.fired, suspend.effective),
+        (1, 0),
+        "no timer was due by the node's clock"
+    );
     let eleven = 11 * SECOND;
     assert_eq!(outcome.unwrap(), (SECOND, eleven, eleven));
 }

@@ -16,7 +16,12 @@ fn escape(attempt: fn()) -> (EscapeKind, String, Option<String>, Option<String>)
     let failed = outcome.failed.expect("the run fails");
     assert_eq!(failed.moment.name, "runaway");
     match failed.failure {
-        Failure::Escape { kind, call, detail, place } => (kind, call, detail, place),
+        Failure::Escape {
+            kind,
+            call,
+            detail,
+            place,
+        } => (kind, call, detail, place),
         _ => panic!("{failed}"),
     }
 }
@@ -87,8 +92,13 @@ fn a_backtrace_is_no_escape() {
 
 #[test]
 fn what_is_allowed_happens_and_marks_the_run() {
-    let config = Config { allow: vec![EscapeKind::File], ..Config::default() };
-    let outcome = run_seed(&config, 0, |_| async { std::fs::read("/proc/self/stat").is_ok() });
+    let config = Config {
+        allow: vec![EscapeKind::File],
+        ..Config::default()
+    };
+    let outcome = run_seed(&config, 0, |_| async {
+        std::fs::read("/proc/self/stat").is_ok()
+    });
     assert_eq!(outcome.escaped, [EscapeKind::File]);
     assert!(outcome.unwrap());
 }
@@ -108,14 +118,21 @@ fn a_waker_on_another_thread_is_an_escape() {
     let failed = outcome.failed.expect("the run fails");
     // The thread may come too late, when the run has ended as the deadlock that it also is.
     match failed.failure {
-        Failure::Escape { kind: EscapeKind::Thread, .. } | Failure::Deadlock { .. } => {}
+        Failure::Escape {
+            kind: EscapeKind::Thread,
+            ..
+        }
+        | Failure::Deadlock { .. } => {}
         _ => panic!("{failed}"),
     }
 }
 
 #[test]
 fn allowed_threads_can_wake_tasks() {
-    let config = Config { allow: vec![EscapeKind::Thread], ..Config::default() };
+    let config = Config {
+        allow: vec![EscapeKind::Thread],
+        ..Config::default()
+    };
     let outcome = run_seed(&config, 0, |_| async {
         let (send, receive) = futures::channel::oneshot::channel();
         std::thread::spawn(move || {
@@ -141,20 +158,31 @@ fn ending_the_process_is_told() {
         panic!("the process goes on after {outcome:?}");
     }
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["suite::escapes::ending_the_process_is_told", "--exact", "--nocapture"])
+        .args([
+            "suite::escapes::ending_the_process_is_told",
+            "--exact",
+            "--nocapture",
+        ])
         .env(CHILD, "1")
         .output()
         .unwrap();
     let text = String::from_utf8(child.stderr).unwrap();
     assert_eq!(child.status.code(), Some(101), "{text}");
-    for part in ["process exit by `exit`", "on quitter (n1", "replay  STORMGLASS_SEED=7"] {
+    for part in [
+        "process exit by `exit`",
+        "on quitter (n1",
+        "replay  STORMGLASS_SEED=7",
+    ] {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
 }
 
 #[test]
 fn a_program_that_spins_after_a_refusal_has_escaped() {
-    let config = Config { hang_after: Duration::from_millis(200), ..Config::default() };
+    let config = Config {
+        hang_after: Duration::from_millis(200),
+        ..Config::default()
+    };
     let outcome = run_seed(&config, 0, |sim| async move {
         sim.node("stubborn").run(|_| async {
             while std::fs::read("/etc/hostname").is_err() {
@@ -164,6 +192,15 @@ fn a_program_that_spins_after_a_refusal_has_escaped() {
         sleep(Duration::from_secs(1)).await;
     });
     let failed = outcome.failed.expect("the run fails");
-    assert!(matches!(failed.failure, Failure::Escape { kind: EscapeKind::File, .. }), "{failed}");
+    assert!(
+        matches!(
+            failed.failure,
+            Failure::Escape {
+                kind: EscapeKind::File,
+                ..
+            }
+        ),
+        "{failed}"
+    );
     assert_eq!(failed.moment.name, "stubborn");
 }

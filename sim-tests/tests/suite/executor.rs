@@ -15,7 +15,10 @@ const MS: Duration = Duration::from_millis(1);
 
 /// The order in which six tasks run that are ready at once.
 fn order(policy: Policy, seed: u64) -> Vec<u32> {
-    let config = Config { policy, ..Config::default() };
+    let config = Config {
+        policy,
+        ..Config::default()
+    };
     Builder::new()
         .config(config)
         .seed(seed)
@@ -38,10 +41,22 @@ fn order(policy: Policy, seed: u64) -> Vec<u32> {
 #[test]
 fn fifo_runs_in_order_and_the_others_vary_with_the_seed() {
     assert_eq!(order(Policy::Fifo, 1), [0, 1, 2, 3, 4, 5]);
-    let pct = Policy::Pct { depth: 3, picks: 10 };
-    for (policy, least) in [(Policy::Random, 45), (pct, 45), (Policy::StarveOne, 40), (Policy::BySeed, 30)] {
+    let pct = Policy::Pct {
+        depth: 3,
+        picks: 10,
+    };
+    for (policy, least) in [
+        (Policy::Random, 45),
+        (pct, 45),
+        (Policy::StarveOne, 40),
+        (Policy::BySeed, 30),
+    ] {
         let orders: BTreeSet<_> = (0..50).map(|seed| order(policy, seed)).collect();
-        assert!(orders.len() >= least, "{policy:?} gave {} orders of 50", orders.len());
+        assert!(
+            orders.len() >= least,
+            "{policy:?} gave {} orders of 50",
+            orders.len()
+        );
         assert_eq!(order(policy, 5), order(policy, 5));
     }
 }
@@ -56,7 +71,10 @@ fn every_order_is_found() {
 fn a_starved_task_runs_after_all_others() {
     // The starved task is drawn; over many seeds each of the six is last most often when starved.
     let found = (0..200).any(|seed| {
-        let config = Config { policy: Policy::StarveOne, ..Config::default() };
+        let config = Config {
+            policy: Policy::StarveOne,
+            ..Config::default()
+        };
         let outcome = Builder::new().config(config).seed(seed).run(|_| async {
             let rounds = Rc::new(Cell::new(0));
             let counted = rounds.clone();
@@ -72,14 +90,23 @@ fn a_starved_task_runs_after_all_others() {
         });
         outcome.unwrap() == 500
     });
-    assert!(found, "some seed starves the second task until the first has yielded 500 times");
+    assert!(
+        found,
+        "some seed starves the second task until the first has yielded 500 times"
+    );
 }
 
 #[test]
 fn pct_lets_a_yielding_task_be_overtaken() {
     for seed in 0..50 {
-        let policy = Policy::Pct { depth: 2, picks: 100 };
-        let config = Config { policy, ..Config::default() };
+        let policy = Policy::Pct {
+            depth: 2,
+            picks: 100,
+        };
+        let config = Config {
+            policy,
+            ..Config::default()
+        };
         Builder::new()
             .config(config)
             .seed(seed)
@@ -229,11 +256,17 @@ fn a_blocking_call_keeps_its_node_busy() {
 
 #[test]
 fn the_panic_of_a_joined_task_is_the_error() {
-    let config = Config { on_panic: OnPanic::JoinError, ..Config::default() };
+    let config = Config {
+        on_panic: OnPanic::JoinError,
+        ..Config::default()
+    };
     let outcome = Builder::new().config(config).run(|sim| async move {
         let node = sim.node("a").idle();
         let number = node.name().len() + 6;
-        let error = node.spawn(async move { panic!("no {number}") }).await.unwrap_err();
+        let error = node
+            .spawn(async move { panic!("no {number}") })
+            .await
+            .unwrap_err();
         assert!(error.is_panic());
         assert!(node.is_alive());
         error.into_panic().downcast_ref::<String>().cloned()
@@ -272,4 +305,24 @@ fn a_timeout_wins_over_what_never_ends() {
         timeout(5 * MS, async { 3 }).await.unwrap()
     });
     assert_eq!(outcome.unwrap(), 3);
+}
+
+#[test]
+fn a_join_set_knows_the_order_of_ends_before_it_is_asked() {
+    let outcome = Builder::new().run(|_| async {
+        let mut set = JoinSet::new();
+        for n in [30_u32, 10, 20] {
+            set.spawn(async move {
+                sleep(n * MS).await;
+                n
+            });
+        }
+        sleep(50 * MS).await;
+        let mut ends = Vec::new();
+        while let Some(end) = set.try_join_next() {
+            ends.push(end.unwrap());
+        }
+        ends
+    });
+    assert_eq!(outcome.unwrap(), [10, 20, 30]);
 }

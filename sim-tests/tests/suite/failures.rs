@@ -14,10 +14,16 @@ fn a_deadlock_lists_the_tasks_that_wait() {
         pending::<()>().await;
     });
     let failed = outcome.failed.expect("it fails");
-    let Failure::Deadlock { waiting } = failed.failure else { panic!("{failed}") };
+    let Failure::Deadlock { waiting } = failed.failure else {
+        panic!("{failed}")
+    };
     let nodes: Vec<_> = waiting.iter().map(|task| task.node.as_str()).collect();
     assert_eq!(nodes, ["test", "server", "server"]);
-    assert!(waiting[2].spawned_at.contains("failures.rs:"), "{}", waiting[2]);
+    assert!(
+        waiting[2].spawned_at.contains("failures.rs:"),
+        "{}",
+        waiting[2]
+    );
 }
 
 #[test]
@@ -30,12 +36,18 @@ fn a_paused_node_alone_is_a_deadlock() {
         node.pause();
         sleeper.await.unwrap();
     });
-    assert!(matches!(outcome.failed.expect("it fails").failure, Failure::Deadlock { .. }));
+    assert!(matches!(
+        outcome.failed.expect("it fails").failure,
+        Failure::Deadlock { .. }
+    ));
 }
 
 #[test]
 fn a_livelock_names_the_busy_tasks() {
-    let config = Config { polls_at_one_instant: 10_000, ..Config::default() };
+    let config = Config {
+        polls_at_one_instant: 10_000,
+        ..Config::default()
+    };
     let outcome = Builder::new().config(config).run(|sim| async move {
         sim.node("spinner").run(|_| async {
             loop {
@@ -45,7 +57,9 @@ fn a_livelock_names_the_busy_tasks() {
         sleep(Duration::from_secs(1)).await;
     });
     let failed = outcome.failed.expect("it fails");
-    let Failure::Livelock { polls, busy } = failed.failure else { panic!("{failed}") };
+    let Failure::Livelock { polls, busy } = failed.failure else {
+        panic!("{failed}")
+    };
     assert_eq!(polls, 10_000);
     assert_eq!(busy.len(), 1);
     assert_eq!(busy[0].node, "spinner");
@@ -53,7 +67,10 @@ fn a_livelock_names_the_busy_tasks() {
 
 #[test]
 fn polling_often_while_time_moves_is_no_livelock() {
-    let config = Config { polls_at_one_instant: 100, ..Config::default() };
+    let config = Config {
+        polls_at_one_instant: 100,
+        ..Config::default()
+    };
     let outcome = Builder::new().config(config).run(|_| async {
         for _ in 0..1_000 {
             for _ in 0..50 {
@@ -68,20 +85,34 @@ fn polling_often_while_time_moves_is_no_livelock() {
 #[test]
 fn limits_of_steps_and_of_time_are_kept() {
     let forever = |config| {
-        let outcome = Builder::new().config(config).run(|_| async {
+        Builder::new().config(config).run(|_| async {
             loop {
                 sleep(Duration::from_secs(1)).await;
             }
-        });
-        outcome
+        })
     };
-    let outcome = forever(Config { step_limit: 1_000, ..Config::default() });
-    assert_eq!(outcome.failed.expect("it fails").failure, Failure::StepLimit { steps: 1_000 });
+    let outcome = forever(Config {
+        step_limit: 1_000,
+        ..Config::default()
+    });
+    assert_eq!(
+        outcome.failed.expect("it fails").failure,
+        Failure::StepLimit { steps: 1_000 }
+    );
     let limit = Duration::from_secs(60);
-    let outcome = forever(Config { time_limit: limit, ..Config::default() });
+    let outcome = forever(Config {
+        time_limit: limit,
+        ..Config::default()
+    });
     assert_eq!(outcome.end.as_duration(), limit);
     let failed = outcome.failed.expect("it fails");
-    let Failure::TimeLimit { limit: told, waiting } = failed.failure else { panic!("{failed}") };
+    let Failure::TimeLimit {
+        limit: told,
+        waiting,
+    } = failed.failure
+    else {
+        panic!("{failed}")
+    };
     assert_eq!((told, waiting.len()), (limit, 1));
 }
 
@@ -105,7 +136,12 @@ fn a_poll_that_never_returns_is_a_hang() {
         sleep(Duration::from_secs(60)).await;
     });
     let failed = outcome.failed.expect("it fails");
-    let Failure::Hang { task: Some(task), .. } = failed.failure else { panic!("{failed}") };
+    let Failure::Hang {
+        task: Some(task), ..
+    } = failed.failure
+    else {
+        panic!("{failed}")
+    };
     assert_eq!(task.node, "stuck");
     assert!(task.spawned_at.contains("failures.rs:"), "{task}");
 }
@@ -113,12 +149,18 @@ fn a_poll_that_never_returns_is_a_hang() {
 /// The report of a failing run.
 fn report(run: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let payload = std::panic::catch_unwind(run).expect_err("the run fails");
-    payload.downcast_ref::<String>().expect("a report is text").clone()
+    payload
+        .downcast_ref::<String>()
+        .expect("a report is text")
+        .clone()
 }
 
 #[test]
 fn a_report_tells_what_where_how_to_replay_and_where_it_is_saved() {
-    let config = Config { first_seed: 41, ..Config::default() };
+    let config = Config {
+        first_seed: 41,
+        ..Config::default()
+    };
     let text = report(|| {
         stormglass::run(config, |sim| async move {
             sim.node("db").run(|_| async {
@@ -135,7 +177,7 @@ fn a_report_tells_what_where_how_to_replay_and_where_it_is_saved() {
     for part in [
         "where   db (n1, incarnation 1) at 0.005000000s, step e",
         "replay  STORMGLASS_SEED=41 cargo test suite::failures::a_report_tells",
-        "saved   target/stormglass/",
+        "/stormglass/suite__failures__a_report_tells",
         "failures.rs:",
         "timer fired",
         "balance=-3",
@@ -155,13 +197,27 @@ fn an_error_that_the_test_returns_fails_it() {
 #[test]
 fn a_failure_can_be_replayed_from_its_scenario() {
     let text = report(|| {
-        stormglass::run(Config { first_seed: 3, ..Config::default() }, |sim| async move {
-            assert!(sim.seed() < 7, "a seed that fails");
-        });
+        stormglass::run(
+            Config {
+                first_seed: 3,
+                ..Config::default()
+            },
+            |sim| async move {
+                assert!(sim.seed() < 7, "a seed that fails");
+            },
+        );
     });
-    let path = text.lines().find_map(|line| line.trim().strip_prefix("saved   ")).unwrap();
+    let path = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("saved   "))
+        .unwrap();
     let saved = std::fs::read_to_string(path).unwrap();
-    for part in ["\"seed\": 7", "\"format\": 1", "a seed that fails", "\"stormglass\": \"0.1.0\""] {
+    for part in [
+        "\"seed\": 7",
+        "\"format\": 1",
+        "a seed that fails",
+        "\"stormglass\": \"0.1.0\"",
+    ] {
         assert!(saved.contains(part), "no `{part}` in:\n{saved}");
     }
 }

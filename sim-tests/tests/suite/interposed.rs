@@ -11,7 +11,10 @@ fn once<T: Send + 'static>(
     seed: u64,
     test: impl AsyncFnOnce(stormglass::Sim) -> T + Send + 'static,
 ) -> T {
-    let config = Config { time_limit: Duration::from_secs(1_000_000), ..Config::default() };
+    let config = Config {
+        time_limit: Duration::from_secs(1_000_000),
+        ..Config::default()
+    };
     run_seed(&config, seed, async move |sim| test(sim).await).unwrap()
 }
 
@@ -33,7 +36,9 @@ fn std_clocks_follow_the_node() {
 
 #[test]
 fn the_wall_clock_begins_where_the_configuration_says() {
-    let now = once(0, async |_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
+    let now = once(0, async |_| {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    });
     assert_eq!(now, Config::default().wall_clock);
 }
 
@@ -91,7 +96,9 @@ fn simulations_in_parallel_do_not_touch_each_other() {
 
 #[test]
 fn one_processor_is_available() {
-    let count = once(0, async |_| std::thread::available_parallelism().unwrap().get());
+    let count = once(0, async |_| {
+        std::thread::available_parallelism().unwrap().get()
+    });
     assert_eq!(count, 1);
 }
 

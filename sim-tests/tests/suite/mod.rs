@@ -1,8 +1,22 @@
+//! One module for each behaviour.
+
+mod attribute;
 mod clocks;
+mod doctor;
+mod echo;
 mod escapes;
 mod executor;
 mod failures;
+mod first_cluster;
 mod interposed;
+mod invariants;
+mod leaks;
+mod nested;
+mod net;
 mod processes;
+mod readme;
+mod select;
 mod send_sync;
+mod sync;
+mod tidy;
 mod time;

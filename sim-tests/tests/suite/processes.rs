@@ -62,7 +62,10 @@ struct Meddler {
 impl Drop for Meddler {
     fn drop(&mut self) {
         let spawned = task::spawn(async {});
-        assert!(spawned.is_finished(), "nothing is spawned in a dead context");
+        assert!(
+            spawned.is_finished(),
+            "nothing is spawned in a dead context"
+        );
         let _ = stormglass::rand::u64();
         let mut entropy = [0; 8];
         entropy.copy_from_slice(&std::array::from_fn::<u8, 8, _>(|_| 0));
@@ -85,7 +88,10 @@ fn destructors_of_a_crashed_node_can_touch_nothing() {
             sleep(MS).await;
             node.crash();
             sleep(MS).await;
-            other.spawn(async { stormglass::rand::u64() }).await.unwrap();
+            other
+                .spawn(async { stormglass::rand::u64() })
+                .await
+                .unwrap();
         });
         assert!(outcome.failed.is_none(), "{outcome:?}");
         outcome.digest.to_string()
@@ -112,7 +118,10 @@ fn a_panicking_destructor_of_a_dead_task_does_not_fail_the_run() {
     assert!(outcome.failed.is_none(), "{outcome:?}");
     let ring = outcome.ring.expect("it was asked for");
     let notes: Vec<_> = ring.notes().map(|(_, text)| text.to_owned()).collect();
-    assert!(notes.iter().any(|note| note.contains("in a destructor")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains("in a destructor")),
+        "{notes:?}"
+    );
 }
 
 #[test]
@@ -257,7 +266,11 @@ fn node_locals_belong_to_an_incarnation() {
             })
         };
         let (a, b) = (sim.node("a").idle(), sim.node("b").idle());
-        let mut seen = vec![bump(a).await.unwrap(), bump(a).await.unwrap(), bump(b).await.unwrap()];
+        let mut seen = vec![
+            bump(a).await.unwrap(),
+            bump(a).await.unwrap(),
+            bump(b).await.unwrap(),
+        ];
         a.restart();
         sleep(MS).await;
         seen.push(bump(a).await.unwrap());
@@ -324,7 +337,10 @@ fn a_smaller_group_is_the_same_world_with_fewer_nodes() {
 }
 
 fn panicking(on_panic: OnPanic) -> stormglass::sim::Outcome<State> {
-    let config = Config { on_panic, ..Config::default() };
+    let config = Config {
+        on_panic,
+        ..Config::default()
+    };
     Builder::new().config(config).run(|sim| async move {
         let node = sim.node("a").run(|node| async move {
             if node.incarnation() == 2 {
@@ -342,7 +358,9 @@ fn panicking(on_panic: OnPanic) -> stormglass::sim::Outcome<State> {
 #[test]
 fn a_panic_is_attributed_to_its_node_and_incarnation() {
     let failed = panicking(OnPanic::Fail).failed.expect("the run fails");
-    let Failure::Panic { message, location } = failed.failure else { panic!("{failed}") };
+    let Failure::Panic { message, location } = failed.failure else {
+        panic!("{failed}")
+    };
     assert_eq!(message, "the second time");
     assert!(location.contains("processes.rs:"), "{location}");
     let moment = failed.moment;
@@ -365,4 +383,172 @@ fn a_program_that_returns_an_error_fails_the_run() {
     let failed = outcome.failed.expect("the run fails");
     assert_eq!(failed.moment.name, "a");
     assert!(failed.to_string().contains("out of luck"), "{failed}");
+}
+
+#[test]
+fn the_test_itself_cannot_go_down() {
+    let outcome = Builder::new().run(|sim| async move {
+        sim.find("test").unwrap().crash();
+    });
+    let failed = outcome.failed.expect("the run fails");
+    assert!(
+        failed
+            .to_string()
+            .contains("the node `test` runs the test itself"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_simulation_inside_a_simulation_is_refused() {
+    let outcome = Builder::new().run(|_| async {
+        Builder::new().run(|_| async {}).unwrap();
+    });
+    let failed = outcome.failed.expect("the run fails");
+    assert!(
+        failed
+            .to_string()
+            .contains("cannot be started inside a simulation"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_destructor_may_crash_its_node_while_it_unwinds() {
+    struct Crasher(stormglass::sim::Node);
+    impl Drop for Crasher {
+        fn drop(&mut self) {
+            self.0.crash();
+        }
+    }
+    let config = Config {
+        on_panic: OnPanic::JoinError,
+        ..Config::default()
+    };
+    let outcome = Builder::new().config(config).run(|sim| async move {
+        let node = sim.node("a").run(|node| async move {
+            let _crasher = Crasher(node.node());
+            panic!("on the way down");
+        });
+        sleep(MS).await;
+        node.state()
+    });
+    assert_eq!(outcome.unwrap(), State::Crashed);
+}
+
+#[test]
+fn a_new_version_keeps_its_group() {
+    let outcome = Builder::new().run(|sim| async move {
+        let group = sim.group("db", 3..=3).run(|_| pending::<()>());
+        let peers = Rc::new(RefCell::new(Vec::new()));
+        let seen = peers.clone();
+        group[1].restart_with("2", move |node| {
+            seen.borrow_mut().extend(node.peers());
+            pending::<()>()
+        });
+        sleep(MS).await;
+        peers.take()
+    });
+    assert_eq!(outcome.unwrap(), ["db-0", "db-2"]);
+}
+
+#[test]
+fn an_end_is_seen_even_if_the_node_starts_again_at_once() {
+    for seed in 0..20 {
+        let outcome = Builder::new().seed(seed).run(|sim| async move {
+            let node = sim.node("a").idle();
+            let restarter = task::spawn(async move {
+                node.ended().await;
+                node.restart();
+            });
+            let watcher = task::spawn(node.ended());
+            sleep(MS).await;
+            node.crash();
+            restarter.await.unwrap();
+            watcher.await.unwrap();
+            assert!(node.is_alive());
+        });
+        outcome.unwrap();
+    }
+}
+
+#[test]
+fn a_node_can_restart_itself() {
+    let outcome = Builder::new().run(|sim| async move {
+        let node = sim.node("a").run(|node| async move {
+            if node.incarnation() < 3 {
+                node.node().restart();
+            }
+            pending::<()>().await;
+        });
+        sleep(MS).await;
+        (node.incarnation(), node.state())
+    });
+    assert_eq!(outcome.unwrap(), (3, State::Running));
+}
+
+#[test]
+fn a_dead_node_can_do_nothing_to_others() {
+    struct Meddler(stormglass::Sim, stormglass::sim::Node);
+    impl Drop for Meddler {
+        fn drop(&mut self) {
+            self.1.restart();
+            self.1.clock().step(stormglass::sim::Shift::Forward(MS));
+            self.1.pause();
+            self.0.network().isolate(self.1);
+            self.0.mark("dead", 1);
+        }
+    }
+    let outcome = Builder::new().run(|sim| async move {
+        let other = sim.node("other").idle();
+        let node = sim.node("a").run(move |_| async move {
+            let _meddler = Meddler(sim, other);
+            pending::<()>().await;
+        });
+        sleep(MS).await;
+        let before = sim.steps();
+        node.crash();
+        (sim.steps() - before, other.incarnation())
+    });
+    assert_eq!(outcome.unwrap(), (1, 1), "the crash is the only record");
+}
+
+#[test]
+fn what_a_node_does_after_it_crashed_itself_is_not_judged() {
+    let outcome = Builder::new().run(|sim| async move {
+        let node = sim.node("a").run(|node| async move {
+            let crash = std::panic::AssertUnwindSafe(|| node.node().crash());
+            let _ = std::panic::catch_unwind(crash);
+            panic!("it should have stopped");
+        });
+        sleep(MS).await;
+        node.state()
+    });
+    assert_eq!(outcome.unwrap(), State::Crashed);
+}
+
+#[test]
+fn a_destructor_that_never_returns_is_a_hang() {
+    struct Forever;
+    impl Drop for Forever {
+        fn drop(&mut self) {
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+    }
+    let config = Config {
+        hang_after: Duration::from_millis(200),
+        ..Config::default()
+    };
+    let outcome = stormglass::run::run_seed(&config, 0, |sim| async move {
+        sim.node("a").run(|_| async {
+            let _forever = Forever;
+            pending::<()>().await;
+        });
+        sleep(MS).await;
+    });
+    let failed = outcome.failed.expect("the run fails");
+    assert!(matches!(failed.failure, Failure::Hang { .. }), "{failed}");
+    assert_eq!(failed.moment.name, "a");
 }

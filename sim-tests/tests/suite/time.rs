@@ -12,7 +12,10 @@ use stormglass::time::{
 const MS: Duration = Duration::from_millis(1);
 
 fn run<T: 'static>(test: impl AsyncFnOnce() -> T + 'static) -> T {
-    Builder::new().config(Config::default()).run(async move |_| test().await).unwrap()
+    Builder::new()
+        .config(Config::default())
+        .run(async move |_| test().await)
+        .unwrap()
 }
 
 #[test]
@@ -28,7 +31,11 @@ fn a_sleep_ends_exactly_at_its_deadline() {
         sleep_until(deadline).await;
         assert_eq!(Instant::now(), deadline);
         sleep_until(start).await;
-        assert_eq!(Instant::now(), deadline, "a deadline in the past is no wait");
+        assert_eq!(
+            Instant::now(),
+            deadline,
+            "a deadline in the past is no wait"
+        );
     });
 }
 
@@ -137,7 +144,10 @@ fn instants_convert_to_std_and_back() {
         assert_eq!(Instant::from_std(instant.into_std()), instant);
         let later = instant + Duration::from_secs(5);
         assert_eq!(Instant::from_std(later.into_std()), later);
-        assert_eq!(later.into_std() - instant.into_std(), Duration::from_secs(5));
+        assert_eq!(
+            later.into_std() - instant.into_std(),
+            Duration::from_secs(5)
+        );
         assert_eq!(instant.checked_duration_since(later), None);
         assert_eq!(instant - later, Duration::ZERO);
     });

@@ -293,6 +293,7 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(at.connection) else {
             return;
         };
+        let asked = connection.end(at.side.other()).state == State::Asking;
         let (end, pipe) = connection.sending(at.side);
         if end.state == State::Answering
             && let Owner::Listener(listener) = end.owner
@@ -303,7 +304,8 @@ impl Fabric {
                 .expect("it outlives its queue")
                 .answering -= 1;
         }
-        end.state = State::Dead;
+        // While the client still asks, the server may yet say yes: its next boot, for one.
+        end.state = if asked { State::Void } else { State::Dead };
         end.error = error;
         let events = [
             end.timer.take(),
@@ -313,7 +315,6 @@ impl Fabric {
         for key in events.into_iter().flatten() {
             fx.cancel(key);
         }
-        pipe.forget_unsent();
         end.wake_reader(fx);
         end.wake_writer(fx);
         self.forget_if_over(at.connection);

@@ -252,8 +252,8 @@ impl Fabric {
         }
         match state {
             State::Void => self.take_in(fx, server),
-            State::Answering => self.answer(fx, server),
-            State::Asking | State::Open => {}
+            // The answer is given again by its own timer.
+            State::Answering | State::Asking | State::Open => {}
             State::Dead => self.send_reset(fx, server),
         }
     }

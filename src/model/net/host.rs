@@ -181,17 +181,13 @@ impl Ports {
         }
     }
 
-    /// The socket that receives what comes to a concrete address: one bound to that very address
-    /// before one bound to a wildcard.
+    /// The socket that receives what comes to a concrete address. There is at most one, since no
+    /// two that overlap are bound.
     pub(super) fn find(&self, to: SocketAddr) -> Option<SocketId> {
-        let candidates = || {
-            self.of(to.port())
-                .filter(|binding| receives(binding.address, to.ip()))
-        };
-        candidates()
-            .find(|binding| !binding.address.is_unspecified())
-            .or_else(|| candidates().next())
-            .and_then(|binding| binding.socket)
+        let mut bindings = self.of(to.port());
+        bindings
+            .find(|binding| receives(binding.address, to.ip()))?
+            .socket
     }
 
     fn is_taken(&self, address: IpAddr, port: u16) -> bool {

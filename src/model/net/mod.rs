@@ -17,6 +17,7 @@
 mod addr;
 mod connection;
 mod dns;
+mod flow;
 mod handshake;
 mod host;
 mod link;
@@ -36,6 +37,7 @@ use std::net::{IpAddr, SocketAddr};
 pub(crate) use connection::EndId;
 pub use link::LinkConfig;
 pub(crate) use slab::SocketId;
+pub(crate) use udp::Take;
 
 use self::addr::Addresses;
 use self::connection::Connection;
@@ -186,11 +188,6 @@ impl Fabric {
         *place = Some(Host::new(key, own));
     }
 
-    /// Gives a name its addresses, besides the names of hosts; replaces what it had.
-    pub(crate) fn set_name(&mut self, name: &str, addresses: Vec<IpAddr>) {
-        self.names.set(name, addresses);
-    }
-
     /// The addresses of a name, of an address written as text, or of `localhost`.
     ///
     /// # Errors
@@ -232,11 +229,8 @@ impl Fabric {
     /// If either node has no host, or they are the same.
     #[track_caller]
     pub(crate) fn cut<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
-        self.check_pair(from, to);
-        if self.wire.cuts_mut().insert(from, to) {
-            fx.record(Kind::LinkCut, from, u64::from(to.number()), 0, &[]);
-            self.judge_acknowledgements_at_arrival(fx, from, to);
-        }
+        self.add_cut(fx, from, to);
+        self.judge_acknowledgements_at_arrival(fx);
     }
 
     /// Heals the link from one node to another.
@@ -267,10 +261,11 @@ impl Fabric {
             let others = groups[..i].iter().chain(&groups[i + 1..]);
             for to in others.copied().flatten() {
                 for from in *group {
-                    self.cut(fx, *from, *to);
+                    self.add_cut(fx, *from, *to);
                 }
             }
         }
+        self.judge_acknowledgements_at_arrival(fx);
     }
 
     /// Cuts a node off from all others, in both directions.
@@ -284,9 +279,10 @@ impl Fabric {
             .filter(|other| *other != node)
             .collect::<Vec<_>>()
         {
-            self.cut(fx, node, other);
-            self.cut(fx, other, node);
+            self.add_cut(fx, node, other);
+            self.add_cut(fx, other, node);
         }
+        self.judge_acknowledgements_at_arrival(fx);
     }
 
     /// Heals every link.
@@ -361,6 +357,14 @@ impl Fabric {
             .zip(&self.hosts)
             .filter(|(_, host)| host.is_some())
             .map(|(n, _)| NodeId::new(n))
+    }
+
+    #[track_caller]
+    fn add_cut<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
+        self.check_pair(from, to);
+        if self.wire.cuts_mut().insert(from, to) {
+            fx.record(Kind::LinkCut, from, u64::from(to.number()), 0, &[]);
+        }
     }
 
     #[track_caller]

@@ -292,13 +292,6 @@ impl Pipe {
         self.news.front().map(|news| news.at)
     }
 
-    /// The sender is gone: what it has not sent never leaves.
-    pub(super) fn forget_unsent(&mut self) {
-        let kept = usize::try_from(self.sent.saturating_sub(self.read)).unwrap_or(usize::MAX);
-        self.bytes.truncate(kept);
-        self.news.clear();
-    }
-
     /// Bytes that a write would accept.
     pub(super) fn free(&self) -> u64 {
         // With the end of the stream acknowledged, more is acknowledged than written.
@@ -345,5 +338,61 @@ impl Pipe {
 impl Segment {
     pub(super) const fn length(self) -> u64 {
         self.end - self.start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_arrives_in_order() {
+        let at = SimTime::from_nanos;
+        let mut pipe = Pipe::new();
+        pipe.write(b"ab");
+        let segment = pipe.next_segment().unwrap();
+        pipe.tell(at(10));
+        pipe.deliver(segment).unwrap();
+        pipe.tell(at(5));
+        assert_eq!(
+            pipe.next_news(),
+            Some(at(10)),
+            "the later word waits for the earlier"
+        );
+        pipe.learn_nothing(at(7));
+        assert!(!pipe.news_lost);
+        pipe.learn(at(10));
+        assert_eq!(pipe.next_news(), None);
+        assert!(!pipe.is_unacknowledged());
+    }
+
+    #[test]
+    fn a_segment_again_brings_all_that_is_missing() {
+        let mut pipe = Pipe::new();
+        pipe.write(b"abc");
+        let lost = pipe.next_segment().unwrap();
+        assert_eq!(lost.length(), 3);
+        pipe.write(b"de");
+        pipe.finish();
+        let behind = pipe.next_segment().unwrap();
+        assert_eq!(pipe.deliver(behind), None);
+        let again = pipe.segment_again();
+        assert_eq!(
+            pipe.deliver(again),
+            Some(Delivery {
+                bytes: 5,
+                fin: true
+            })
+        );
+        assert_eq!(
+            pipe.deliver(again),
+            Some(Delivery {
+                bytes: 0,
+                fin: false
+            })
+        );
+        let mut buffer = [0; 9];
+        assert_eq!(pipe.peek(&mut buffer), 5);
+        assert_eq!(&buffer[..5], b"abcde");
     }
 }

@@ -192,7 +192,8 @@ impl Fabric {
     /// Sends a datagram to the peer of a connected socket.
     ///
     /// # Errors
-    /// `EDESTADDRREQ` if the socket is not connected, and those of [`udp_send_to`](Self::udp_send_to).
+    /// `EDESTADDRREQ` if the socket is not connected, and those of
+    /// [`udp_send_to`](Self::udp_send_to).
     pub(crate) fn udp_send<F: Effects>(
         &mut self,
         fx: &mut F,
@@ -407,9 +408,10 @@ impl Packets {
         slot
     }
 
+    /// Slots in use, and slots made.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.slots.len() - self.free.len(), self.slots.len())
     }
 
     fn release(&mut self, slot: u32) {

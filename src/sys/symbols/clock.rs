@@ -4,14 +4,17 @@ use libc::{c_int, c_void, clockid_t, suseconds_t, time_t, timespec, timeval};
 
 use super::real::real;
 use crate::sys::inside::{ask, passed_ns};
+use crate::sys::probe;
 
 /// What a clock of this id shows inside; `None` outside, and for an id that libc does not know.
+/// A probe may have stopped the clocks outside, too.
 pub(super) fn now_ns(clock: clockid_t) -> Option<u64> {
     match clock {
         libc::CLOCK_REALTIME
         | libc::CLOCK_REALTIME_COARSE
         | libc::CLOCK_REALTIME_ALARM
-        | libc::CLOCK_TAI => ask(|hooks| (hooks.wall_ns)().saturating_add(passed_ns())),
+        | libc::CLOCK_TAI => ask(|hooks| (hooks.wall_ns)().saturating_add(passed_ns()))
+            .or_else(probe::stopped_clock_ns),
         libc::CLOCK_MONOTONIC
         | libc::CLOCK_MONOTONIC_RAW
         | libc::CLOCK_MONOTONIC_COARSE
@@ -20,7 +23,8 @@ pub(super) fn now_ns(clock: clockid_t) -> Option<u64> {
         | libc::CLOCK_PROCESS_CPUTIME_ID
         | libc::CLOCK_THREAD_CPUTIME_ID
         // Negative ids are the CPU clocks of some thread or process.
-        | ..0 => ask(|hooks| (hooks.monotonic_ns)().saturating_add(passed_ns())),
+        | ..0 => ask(|hooks| (hooks.monotonic_ns)().saturating_add(passed_ns()))
+            .or_else(probe::stopped_clock_ns),
         _ => None,
     }
 }

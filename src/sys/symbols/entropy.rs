@@ -7,14 +7,15 @@ use super::block::{ns_of, ns_until, sleep_through};
 use super::clock::{now_ns, to_timespec};
 use super::real::real;
 use super::{fail, is_refused};
+use crate::sys::entropy::{self, Source};
 use crate::sys::escape::EscapeKind;
 use crate::sys::inside::ask;
-use crate::sys::{entropy, is_inside};
+use crate::sys::is_inside;
 
 #[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
     // SAFETY: the caller gives a buffer of this length.
-    if unsafe { fill(buffer, length) } {
+    if unsafe { fill(buffer, length, source(length, flags)) } {
         return length.cast_signed();
     }
     // The system call and not the function: glibc has had that only since 2.25.
@@ -32,7 +33,7 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uin
 #[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
     // SAFETY: the caller gives a buffer of this length.
-    if length <= GETENTROPY_BYTES_MAX && unsafe { fill(buffer, length) } {
+    if length <= GETENTROPY_BYTES_MAX && unsafe { fill(buffer, length, Source::Call) } {
         return 0;
     }
     // SAFETY: the caller keeps the contract of the libc function of this name.
@@ -55,7 +56,9 @@ unsafe extern "C" fn syscall(
 ) -> c_long {
     let answer = match number {
         // SAFETY: the caller gives a buffer (a) of this length (b).
-        libc::SYS_getrandom => unsafe { fill(a as *mut c_void, b) }.then_some(b.cast_signed()),
+        libc::SYS_getrandom => {
+            unsafe { fill(a as *mut c_void, b, Source::Call) }.then_some(b.cast_signed())
+        }
         // SAFETY: the caller gives a pointer (b) to which a timespec can be written.
         libc::SYS_clock_gettime => unsafe { read_clock(to_int(a), b as *mut timespec) },
         libc::SYS_futex => refuse_timed_wait(to_int(b), d as *const timespec),
@@ -73,7 +76,7 @@ unsafe extern "C" fn syscall(
 ///
 /// # Safety
 /// `buffer` must be valid for writes of `length` bytes, or `length` zero.
-unsafe fn fill(buffer: *mut c_void, length: size_t) -> bool {
+unsafe fn fill(buffer: *mut c_void, length: size_t, source: Source) -> bool {
     // Some crates ask for nothing, with a dangling pointer, to see whether the call exists.
     if length == 0 {
         return is_inside();
@@ -87,7 +90,16 @@ unsafe fn fill(buffer: *mut c_void, length: size_t) -> bool {
         buffer.write_bytes(0, length);
         core::slice::from_raw_parts_mut(buffer.cast::<u8>(), length)
     };
-    ask(|hooks| (hooks.fill_entropy)(buffer)).is_some() || entropy::fill(buffer)
+    ask(|hooks| (hooks.fill_entropy)(buffer)).is_some() || entropy::fill(buffer, source)
+}
+
+/// std alone asks in this way, and only for the keys of a thread's hash maps.
+const fn source(length: size_t, flags: c_uint) -> Source {
+    if flags == libc::GRND_INSECURE && length == HASH_KEYS_BYTES {
+        Source::HashKeys
+    } else {
+        Source::Call
+    }
 }
 
 /// Writes what the clock shows inside; `None`, and nothing done, outside.
@@ -135,6 +147,8 @@ const fn to_int(word: usize) -> c_int {
     (word as u32).cast_signed()
 }
 
+/// Two words for SipHash.
+const HASH_KEYS_BYTES: size_t = 16;
 /// More than this is an error of `getentropy`, by POSIX.
 const GETENTROPY_BYTES_MAX: usize = 256;
 

@@ -8,8 +8,9 @@ use libc::{DIR, FILE, c_char, c_int, c_long, c_uint, c_void, iovec, mode_t, size
 use super::paths::{Access, is_harmless};
 use super::real::real;
 use super::{fail, is_refused, refused};
+use crate::sys::entropy::{self, Source};
 use crate::sys::escape::EscapeKind;
-use crate::sys::{entropy, is_inside};
+use crate::sys::is_inside;
 
 /// Defines libc functions that take a path, refused inside unless they only look at a harmless one.
 ///
@@ -170,7 +171,7 @@ unsafe fn answer_open(call: &'static str, path: *const c_char, flags: c_int) -> 
         return Some(denied());
     }
     // SAFETY: by contract; the path is only looked at if it is not null.
-    let is_random_device = entropy::is_process_fixed()
+    let is_random_device = entropy::is_fixed(Source::Device)
         && !path.is_null()
         && matches!(
             unsafe { CStr::from_ptr(path) }.to_bytes(),
@@ -210,7 +211,7 @@ fn open_fixed_entropy() -> c_int {
     let descriptor = unsafe { libc::memfd_create(c"entropy".as_ptr(), libc::MFD_CLOEXEC) };
     let mut block = [0; 4_096];
     for _ in 0..FIXED_ENTROPY_BLOCKS {
-        entropy::fill(&mut block);
+        entropy::fill(&mut block, Source::Device);
         // SAFETY: the block is valid for reads of its length. A write that fails leaves a shorter
         // file, which its reader will notice.
         unsafe { libc::write(descriptor, block.as_ptr().cast(), block.len()) };
@@ -403,7 +404,7 @@ mod tests {
     fn fixed_entropy_is_a_long_file_of_the_threads_stream() {
         let (mut drawn, mut first) = ([0_u8; 8], [0_u8; 8]);
         let _seed = seed_thread(4);
-        entropy::fill(&mut drawn);
+        entropy::fill(&mut drawn, Source::Device);
         let _again = seed_thread(4);
         let descriptor = open_fixed_entropy();
         // SAFETY: the buffer has the length that is given; then only asks where the end is.

@@ -120,6 +120,14 @@ fn a_cut_has_a_direction_and_is_judged_at_both_ends_of_the_way() {
     assert_eq!(world.receive_all(a), [b"other way"]);
     let counter = world.counter(Family::Partition);
     assert_eq!((counter.fired, counter.effective), (2, 2));
+    world.send_to(a, b"at home", "127.0.0.1:9").unwrap();
+    world.run(MS);
+    assert_eq!(world.receive_all(a), [b"at home"]);
+    assert_eq!(
+        world.counter(Family::Partition),
+        counter,
+        "no cut concerns it"
+    );
     world.send_to(a, b"lost", "10.0.0.2:9").unwrap();
     world.heal(A, B);
     world.send_to(a, b"again", "10.0.0.2:9").unwrap();
@@ -174,6 +182,27 @@ fn what_a_cut_takes_from_a_stream_is_sent_again() {
     assert_eq!(world.times(Kind::StreamDelivered), [begin + 607]);
     let counter = world.counter(Family::Partition);
     assert_eq!((counter.fired, counter.effective), (2, 2));
+}
+
+#[test]
+fn patience_is_short_again_once_something_was_heard() {
+    let mut world = World::new();
+    let (client, _, _) = world.pair();
+    for _ in 0..2 {
+        world.cut(A, B);
+        let begin = world.now_ms();
+        world.write(client, b"x").unwrap();
+        world.run(2 * S);
+        world.heal(A, B);
+        world.run(2 * S);
+        let again = world.times(Kind::StreamRetransmitted);
+        let last: Vec<_> = again
+            .iter()
+            .filter(|at| **at >= begin)
+            .map(|at| at - begin)
+            .collect();
+        assert_eq!(last, [202, 606, 1_414, 3_030]);
+    }
 }
 
 #[test]
@@ -244,6 +273,27 @@ fn a_cut_takes_acknowledgements_in_flight() {
     world.heal(B, A);
     world.run_out();
     assert_eq!(world.count(Kind::StreamTimedOut), 0);
+}
+
+#[test]
+fn an_end_of_stream_that_nobody_confirms_is_given_up() {
+    let mut world = World::new();
+    let (client, _, _) = world.pair();
+    world.cut(B, A);
+    world.shutdown(client);
+    world.run_out();
+    assert_eq!(code(world.read(client)), libc::ETIMEDOUT);
+}
+
+#[test]
+fn an_end_that_is_gone_sends_nothing_again() {
+    let mut world = World::new();
+    let (client, _, _) = world.pair();
+    world.cut(A, B);
+    world.write(client, b"x").unwrap();
+    *world.net.linger(client).unwrap() = Some(Duration::ZERO);
+    world.close(client);
+    assert!(world.fx.queue.is_empty());
 }
 
 #[test]

@@ -149,15 +149,37 @@ fn the_last_packet_of_the_handshake_may_be_lost() {
 #[test]
 fn a_server_that_hears_nothing_gives_up() {
     let mut world = World::new();
-    let listener = world.listen(B, "0.0.0.0:80");
-    let client = world.connect(A, "10.0.0.2:80");
+    let listener = world
+        .net
+        .listen(&mut world.fx, B, address("0.0.0.0:80"), 0)
+        .unwrap();
+    world.connect(A, "10.0.0.2:80");
     world.run(MS);
     world.die(A, Death::Crash);
-    world.run(63 * S);
-    world.close(client);
-    world.net.close_listener(&mut world.fx, listener);
-    world.assert_clean();
-    assert_eq!(world.count(Kind::ConnectionAccepted), 0);
+    world.run(61 * S);
+    let client = world.connect(C, "10.0.0.2:80");
+    world.run(S);
+    assert!(
+        done(world.net.connected(client).unwrap()).is_none(),
+        "its place is taken"
+    );
+    world.run(2 * S + 3 * MS);
+    assert!(done(world.net.connected(client).unwrap()).is_some());
+    assert!(world.accept(listener).is_some());
+    assert!(world.accept(listener).is_none());
+}
+
+#[test]
+fn a_server_that_gave_up_may_be_asked_again() {
+    let mut world = World::new();
+    world.listen(B, "0.0.0.0:80");
+    world.cut(B, A);
+    let client = world.connect(A, "10.0.0.2:80");
+    world.run(62_900 * MS);
+    assert!(done(world.net.connected(client).unwrap()).is_none());
+    world.heal(B, A);
+    world.run(S);
+    assert!(done(world.net.connected(client).unwrap()).is_some());
 }
 
 #[test]
@@ -223,12 +245,22 @@ fn a_connection_reset_in_the_queue_is_still_accepted() {
 #[test]
 fn a_client_that_leaves_is_not_accepted() {
     let mut world = World::new();
-    let listener = world.listen(B, "0.0.0.0:80");
+    let listener = world
+        .net
+        .listen(&mut world.fx, B, address("0.0.0.0:80"), 0)
+        .unwrap();
     let client = world.connect(A, "10.0.0.2:80");
     world.run(MS);
     world.close(client);
-    world.run(10 * MS);
+    world.run(2 * MS);
     assert!(world.accept(listener).is_none());
+    let next = world.connect(A, "10.0.0.2:80");
+    world.run(2 * MS);
+    assert!(
+        done(world.net.connected(next).unwrap()).is_some(),
+        "its place was given back"
+    );
+    world.close(next);
     world.net.close_listener(&mut world.fx, listener);
     world.assert_clean();
 }

@@ -278,6 +278,7 @@ impl World {
         assert_eq!(self.net.connections.len(), 0, "connections");
         assert_eq!(self.net.listeners.len(), 0, "listeners");
         assert_eq!(self.net.sockets.len(), 0, "sockets");
+        assert_eq!(self.net.packets.counts().0, 0, "datagrams");
         assert!(self.fx.in_use.is_empty(), "tokens: {:?}", self.fx.in_use);
     }
 }

@@ -88,6 +88,21 @@ fn bytes_sent_while_the_host_was_down_meet_a_reset() {
 }
 
 #[test]
+fn a_host_that_is_down_refuses_nothing() {
+    let mut world = World::new();
+    let a = world.bind(A, "0.0.0.0:9");
+    world.net.udp_connect(a, address("10.0.0.2:9")).unwrap();
+    world.die(B, Death::Crash);
+    world.net.udp_send(&mut world.fx, a, b"x").unwrap();
+    world.run(S);
+    assert_eq!(world.receive(a).unwrap(), None);
+    world.restart(B);
+    world.net.udp_send(&mut world.fx, a, b"x").unwrap();
+    world.run(S);
+    assert_eq!(code(world.receive(a)), libc::ECONNREFUSED);
+}
+
+#[test]
 fn what_a_host_had_sent_still_arrives_after_its_crash() {
     let mut world = World::new();
     let (client, server, _) = world.pair();

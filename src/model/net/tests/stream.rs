@@ -37,6 +37,21 @@ fn segments_never_overtake() {
 }
 
 #[test]
+fn a_reset_does_not_overtake_what_was_sent_before() {
+    for seed in 0..50 {
+        let mut world = World::with(jittery(), seed);
+        let (client, server, _) = world.pair();
+        world.write(server, b"first").unwrap();
+        *world.net.linger(server).unwrap() = Some(Duration::ZERO);
+        world.close(server);
+        while world.net.peer(client).is_ok() {
+            assert!(world.step());
+        }
+        assert_eq!(world.read(client).unwrap().unwrap(), b"first");
+    }
+}
+
+#[test]
 fn an_exchange_costs_two_events() {
     let mut world = World::new();
     let (client, server, _) = world.pair();
@@ -117,6 +132,27 @@ fn a_full_buffer_waits_for_a_reader() {
         "the reader's room came back"
     );
     assert_eq!(world.read(server).unwrap().unwrap().len(), 128 << 10);
+}
+
+#[test]
+fn a_writer_is_not_woken_for_a_little_room() {
+    let mut world = World::new();
+    let (client, _, _) = world.pair();
+    world.write(client, &[1; 1 << 10]).unwrap();
+    world.run(MS / 2);
+    while world.write(client, &[1; 1 << 10]).unwrap().is_some() {}
+    world.fx.woken.clear();
+    let waiting = world.net.writable(&mut world.fx, client).unwrap();
+    let Answer::Wait(token) = waiting else {
+        panic!("the send buffer is full")
+    };
+    world.run(3 * MS / 2);
+    assert!(
+        !world.fx.woken.contains(&token),
+        "only the first write is acknowledged"
+    );
+    world.run(MS);
+    assert!(world.fx.woken.contains(&token));
 }
 
 #[test]
@@ -330,8 +366,8 @@ proptest! {
             }
         }
         world.net.heal_all(&mut world.fx);
-        for side in 0..2 {
-            world.shutdown(ends[side]);
+        for end in ends {
+            world.shutdown(end);
         }
         loop {
             for side in 0..2 {

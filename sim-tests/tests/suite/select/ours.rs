@@ -1,0 +1,6 @@
+//! The cases with Stormglass's macros: that theirs is the same.
+
+use stormglass::{join, select, try_join};
+
+#[path = "cases.rs"]
+mod cases;

@@ -1,0 +1,289 @@
+//! Connections.
+
+use core::time::Duration;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::addr::{ToSocketAddrs, resolve};
+use super::handle::Home;
+use super::ready::{Interest, Ready};
+use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::model::net::EndId;
+
+/// A TCP connection: `tokio::net::TcpStream` on the simulated network.
+///
+/// Dropping it closes it: what was written is still sent, unless something received was not read,
+/// in which case the peer is sent a reset.
+///
+/// ```
+/// use stormglass::io::{AsyncReadExt, AsyncWriteExt};
+/// use stormglass::net::{TcpListener, TcpStream};
+///
+/// let outcome = stormglass::sim::Builder::new().run(|_sim| async {
+///     let listener = TcpListener::bind("127.0.0.1:80").await?;
+///     let mut client = TcpStream::connect("localhost:80").await?;
+///     client.write_all(b"hello").await?;
+///     client.shutdown().await?;
+///     let (mut server, _) = listener.accept().await?;
+///     let mut text = String::new();
+///     server.read_to_string(&mut text).await?;
+///     std::io::Result::Ok(text)
+/// });
+/// assert_eq!(outcome.unwrap().unwrap(), "hello");
+/// ```
+#[derive(Debug)]
+pub struct TcpStream {
+    home: Home,
+    id: EndId,
+}
+
+impl TcpStream {
+    pub(super) const fn new(home: Home, id: EndId) -> Self {
+        Self { home, id }
+    }
+
+    /// Connects from the running node, trying the addresses of `addr` in order.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when nobody listens there; `TimedOut` after 127 s of silence, from a
+    /// host that is down, cut off or does not exist; those of resolving.
+    ///
+    /// # Panics
+    /// If this thread runs no simulation.
+    pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        let mut result = Err(io::ErrorKind::InvalidInput.into());
+        for address in resolve(&addr)? {
+            result = Self::connect_to(address).await;
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    async fn connect_to(address: SocketAddr) -> io::Result<Self> {
+        let (home, id) = Home::make(|net, base, node| net.connect(base, node, address))?;
+        // From here on the connection is given up if the future is dropped.
+        let stream = Self { home, id };
+        poll_fn(|cx| home.poll(cx, |net, _| net.connected(id))).await?;
+        Ok(stream)
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.home.call(|net, _| net.local(self.id))
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// `NotConnected` if the connection has failed.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.home.call(|net, _| net.peer(self.id))
+    }
+
+    /// Waits until one of what `interest` names is ready.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        poll_fn(|cx| {
+            let mut ready = Ready::EMPTY;
+            if interest.is_readable() && self.poll_read_ready(cx)?.is_ready() {
+                ready |= Ready::READABLE;
+            }
+            if interest.is_writable() && self.poll_write_ready(cx)?.is_ready() {
+                ready |= Ready::WRITABLE;
+            }
+            if ready.is_empty() {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(ready))
+            }
+        })
+        .await
+    }
+
+    /// Waits until a read would not wait: there are bytes, or the end, or an error.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_read_ready(cx)).await
+    }
+
+    /// Waits until a write would not wait.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub async fn writable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_write_ready(cx)).await
+    }
+
+    /// As [`readable`](Self::readable).
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.home.poll(cx, |net, _| net.readable(self.id))
+    }
+
+    /// As [`writable`](Self::writable).
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.home.poll(cx, |net, base| net.writable(base, self.id))
+    }
+
+    /// Reads without waiting: how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of reading.
+    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.home.attempt(|net, base| net.read(base, self.id, buf))
+    }
+
+    /// Writes without waiting: how many bytes were accepted.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of writing.
+    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.home.attempt(|net, base| net.write(base, self.id, buf))
+    }
+
+    /// Waits for bytes and looks at them; they stay.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.home.poll(cx, |net, _| net.peek(self.id, buf))).await
+    }
+
+    /// As [`peek`](Self::peek).
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let unfilled = buf.initialize_unfilled();
+        let length = ready!(self.home.poll(cx, |net, _| net.peek(self.id, unfilled)))?;
+        buf.advance(length);
+        Poll::Ready(Ok(length))
+    }
+
+    /// Whether Nagle's algorithm is switched off. It is remembered and changes nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.home.call(|net, _| net.nodelay(self.id).copied())
+    }
+
+    /// Switches Nagle's algorithm off. It is remembered and changes nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.home
+            .call(|net, _| net.nodelay(self.id).map(|place| *place = nodelay))
+    }
+
+    /// How long closing lingers.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.home.call(|net, _| net.linger(self.id).copied())
+    }
+
+    /// Sets how long closing lingers. Zero makes closing a reset; any other time is remembered and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.home
+            .call(|net, _| net.linger(self.id).map(|place| *place = linger))
+    }
+
+    /// Splits the stream into halves that borrow it.
+    pub const fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        split::split(self)
+    }
+
+    /// Splits the stream into halves that own it. Dropping the writing half ends what is written;
+    /// the stream is closed with the second half.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        split::into_split(self)
+    }
+
+    pub(super) fn poll_read_bytes(
+        &self,
+        cx: &Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let unfilled = buf.initialize_unfilled();
+        let length = ready!(
+            self.home
+                .poll(cx, |net, base| net.read(base, self.id, unfilled))
+        )?;
+        buf.advance(length);
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn poll_write_bytes(&self, cx: &Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.home
+            .poll(cx, |net, base| net.write(base, self.id, buf))
+    }
+
+    pub(super) fn end_writing(&self) -> io::Result<()> {
+        self.home.call(|net, base| net.shutdown(base, self.id))
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll_read_bytes(cx, buf)
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_bytes(cx, buf)
+    }
+
+    /// Nothing is held back, so there is nothing to flush.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.end_writing())
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.home.release(|net, base| net.close(base, self.id));
+    }
+}
