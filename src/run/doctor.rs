@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::env::{self, Settings};
 use super::thread::Keep;
-use super::{attempt, name_of_caller, was_given_up};
+use super::{attempt, name_of_caller, test_of_thread, was_given_up};
 use crate::exec::{Failed, Failure, Leak};
 use crate::kernel::{Digest, DigestMode};
 use crate::sim::{Config, Outcome, ProgramResult, Sim};
@@ -115,9 +115,9 @@ impl Diagnosis {
 /// another process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Call {
-    /// The name of the run.
+    /// The test that makes it; the name of the run, if none does.
     test: String,
-    /// How many calls had this name before it.
+    /// How many calls were made there before it.
     index: u64,
 }
 
@@ -145,17 +145,16 @@ impl Order {
 }
 
 impl Call {
-    /// The call that is being made under this name. Each is to be counted once.
-    pub(crate) fn next(test: &str) -> Self {
+    /// The call that is being made, of the run of this name. Each is to be counted once.
+    pub(crate) fn next(name: &str) -> Self {
+        // Several tests, running at once, may call runs of one name.
+        let test = test_of_thread().unwrap_or_else(|| name.to_owned());
         static CALLS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
         let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = calls.entry(test.to_owned()).or_default();
+        let count = calls.entry(test.clone()).or_default();
         let index = *count;
         *count += 1;
-        Self {
-            test: test.to_owned(),
-            index,
-        }
+        Self { test, index }
     }
 
     /// Does what this process was started for and ends it, if that is this call.

@@ -62,7 +62,8 @@ fn name_of_caller(location: &Location<'_>) -> String {
 /// The test that this thread runs, if it runs one: test runners name the thread after it.
 fn test_of_thread() -> Option<String> {
     let thread = std::thread::current();
-    thread.name().filter(|name| *name != "main").map(str::to_owned)
+    let name = thread.name().filter(|name| *name != "main")?;
+    Some(name.to_owned())
 }
 
 /// What `#[stormglass::test]` expands to: [`run`], with the test's path as its name.

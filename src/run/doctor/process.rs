@@ -133,7 +133,6 @@ impl<'a> Lab<'a> {
     fn command(&self, order: &Order) -> io::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         match test_of_thread() {
-            // The name may be another than the call's: a test may call a test.
             Some(test) => {
                 command.args([&test, "--exact", "--nocapture", "--include-ignored"]);
             }
