@@ -71,6 +71,7 @@ fn test_of_thread() -> Option<String> {
 /// # Panics
 /// As [`run`].
 #[doc(hidden)]
+#[track_caller]
 pub fn test<F, Fut>(path: &str, config: Config, test: F)
 where
     F: Fn(Sim) -> Fut + Send + Sync + 'static,
