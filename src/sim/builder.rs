@@ -27,10 +27,10 @@ use crate::model::net::Fabric;
 ///
 /// let outcome = Builder::new().seed(7).run(|_sim| async {
 ///     let start = Instant::now();
-///     sleep(Duration::from_secs(3600)).await;
+///     sleep(Duration::from_secs(60)).await;
 ///     start.elapsed()
 /// });
-/// assert_eq!(outcome.unwrap(), Duration::from_secs(3600));
+/// assert_eq!(outcome.unwrap(), Duration::from_secs(60));
 /// ```
 #[must_use = "a builder does nothing until `run` is called"]
 pub struct Builder {
