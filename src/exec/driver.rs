@@ -135,7 +135,7 @@ impl Context {
             self.current.task.set(meta.id);
             self.current.incarnation.set(meta.incarnation);
             if let Some(progress) = &self.progress {
-                progress.poll(id, meta.slot);
+                progress.poll(id, meta.slot, meta.incarnation, self.current.step.get());
             }
             task.runnable.run();
             let polls = self.polls.get() + 1;
@@ -148,7 +148,7 @@ impl Context {
             }
             if polls >= self.limits.polls_at_one_instant {
                 drop(inside);
-                self.livelock(polls);
+                self.livelock(id, polls);
                 return;
             }
         }
@@ -209,6 +209,9 @@ impl Context {
         let before = std::mem::replace(&mut self.world.borrow_mut().base.now, at);
         if at > before {
             self.polls.set(0);
+            if let Some(progress) = &self.progress {
+                progress.time(at);
+            }
         }
         let mut next = Some(scheduled);
         while let Some(scheduled) = next {
@@ -306,14 +309,13 @@ impl Context {
 
     /// Names the tasks that keep running at one instant, by running them a little longer.
     #[cold]
-    fn livelock(self: &Rc<Self>, polls: u64) {
+    fn livelock(self: &Rc<Self>, suspect: NodeId, polls: u64) {
         let mut counted: Vec<(u32, WaitingTask)> = Vec::new();
         let _inside = sys::enter(&HOOKS);
-        let nodes = self.world.borrow().nodes.len();
-        for round in 0..LIVELOCK_SAMPLE {
-            let id = NodeId::new(u32::try_from(round % nodes).expect("as many as there are nodes"));
-            let Some(task) = self.next_task(id) else {
-                continue;
+        for _ in 0..LIVELOCK_SAMPLE {
+            let ready = self.ready.borrow_mut().find(suspect);
+            let Some(task) = ready.and_then(|id| self.next_task(id)) else {
+                break;
             };
             let meta = task.runnable.metadata();
             let (node, task_id, slot) = (meta.node, meta.id, meta.slot);

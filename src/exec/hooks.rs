@@ -1,5 +1,7 @@
 //! What the interposed libc calls answer inside a simulated node.
 
+use std::io::Write;
+
 use super::context;
 use super::failure::Failure;
 use crate::kernel::Kind;
@@ -55,10 +57,12 @@ fn escape(escape: &Escape<'_>) -> Verdict {
             }
             if escape.kind == EscapeKind::Exit {
                 // That call cannot return, so nobody else will tell.
-                eprintln!(
-                    "stormglass: {failed}\n  replay  STORMGLASS_SEED={}",
+                // Written past what test runners capture, which ends with the process.
+                let text = format!(
+                    "stormglass: {failed}\n  replay  STORMGLASS_SEED={}\n",
                     world.seed
                 );
+                let _ = std::io::stderr().write_all(text.as_bytes());
             }
         });
     }

@@ -89,8 +89,9 @@ impl Context {
         } = *ending;
         let saved = self.current.save();
         let ended = self.world(|world| {
+            let now = world.base.now;
             let node = world.node_mut(id);
-            let stood_still = node.process.standstill().is_some();
+            let standstill = node.process.standstill();
             if node.process.incarnation() != incarnation || !node.process.end(how) {
                 return None;
             }
@@ -99,6 +100,12 @@ impl Context {
             let aborting = tasks.iter().filter(|task| task.aborted).count();
             self.aborts.set(self.aborts.get() - aborting);
             node.busy_until = SimTime::ZERO;
+            if standstill == Some(Standstill::Suspended) {
+                node.clock.resume(now);
+            }
+            if let Some(deadline) = node.stop_deadline.take() {
+                world.base.queue.cancel(deadline);
+            }
             let (kind, family, death) = match how {
                 End::Exit => (Kind::NodeExited, None, Death::Kill),
                 End::Stop => (Kind::NodeStopped, None, Death::Kill),
@@ -112,7 +119,7 @@ impl Context {
                     world.base.counters.effective(family);
                 }
             }
-            world.standing_still -= u32::from(stood_still);
+            world.standing_still -= u32::from(standstill.is_some());
             let unfinished = tasks.len() as u64;
             let step = world
                 .base
@@ -160,7 +167,7 @@ impl Context {
                 let meta = task.runnable.metadata();
                 self.current.task.set(meta.id);
                 if let Some(progress) = &self.progress {
-                    progress.poll(id, meta.slot);
+                    progress.poll(id, meta.slot, meta.incarnation, self.current.step.get());
                 }
                 drop(task);
             }
@@ -180,13 +187,12 @@ impl Context {
             world
                 .base
                 .record(id, Kind::NodeStopping, u64::from(incarnation), 0);
-            world.base.push_after(
-                patience,
-                Event::StopDeadline {
-                    node: id,
-                    incarnation,
-                },
-            );
+            let deadline = Event::StopDeadline {
+                node: id,
+                incarnation,
+            };
+            let deadline = world.base.push_after(patience, deadline);
+            world.node_mut(id).stop_deadline = Some(deadline);
             world.base.wake(world.nodes[id.index()].changed);
             true
         })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::policy::{Policy, PolicyState};
 use super::task::TaskTable;
-use crate::kernel::{Choices, EntityKey, Point, SimTime, Site};
+use crate::kernel::{Choices, EntityKey, EventKey, Point, SimTime, Site};
 use crate::model::clock::NodeClock;
 use crate::model::net::Token;
 use crate::model::process::Process;
@@ -38,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) locals: Vec<(usize, Rc<dyn Any>)>,
     /// Woken when the process changes state.
     pub(crate) changed: Token,
+    /// When a program that was asked to stop has had its time.
+    pub(crate) stop_deadline: Option<EventKey>,
     /// Until when a blocking call keeps the node from running.
     pub(crate) busy_until: SimTime,
 }
@@ -68,6 +70,7 @@ impl Node {
             blocking: Choices::point(Site::new("exec.blocking"), key),
             locals: Vec::new(),
             changed,
+            stop_deadline: None,
             busy_until: SimTime::ZERO,
         }
     }

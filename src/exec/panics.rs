@@ -125,6 +125,15 @@ pub(crate) fn in_task(task: TaskId, payload: &(dyn Any + Send)) {
     });
 }
 
+/// Judges a panic of a destructor that ran for the running task. Outside a simulation there is
+/// nobody to judge it.
+pub(crate) fn in_running_task(payload: &(dyn Any + Send)) {
+    let task = context::try_with(|context| context.current.task.get());
+    if let Some(task) = task {
+        in_task(task, payload);
+    }
+}
+
 /// Drops what belongs to a task or incarnation that has ended; a panic of its destructors is noted
 /// in the trace's log and goes no further.
 pub(crate) fn drop_dead(drop: impl FnOnce(), what: impl fmt::Display) {

@@ -3,11 +3,11 @@
 //! The executor only stores; it never reads, so that a watched run is the same run.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::failure::{Failed, WaitingTask};
-use crate::kernel::{NodeId, TaskId};
+use super::failure::{Failed, Moment, WaitingTask};
+use crate::kernel::{NodeId, SimTime, Step, TaskId};
 
 /// Shared between a simulation and the thread that watches it.
 #[derive(Default)]
@@ -16,6 +16,9 @@ pub(crate) struct Progress {
     polls: AtomicU64,
     /// Node and slot of the running task.
     running: AtomicU64,
+    incarnation: AtomicU32,
+    step: AtomicU64,
+    at: AtomicU64,
     sites: Mutex<Vec<NodeSites>>,
     /// A refused escape, told at once: its program may never yield again.
     escaped: Mutex<Option<Failed>>,
@@ -72,9 +75,17 @@ impl Progress {
             .take()
     }
 
+    /// Virtual time has moved.
+    #[inline]
+    pub(crate) fn time(&self, at: SimTime) {
+        self.at.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
     /// A poll of the task in `slot` of `node` begins.
     #[inline]
-    pub(crate) fn poll(&self, node: NodeId, slot: u32) {
+    pub(crate) fn poll(&self, node: NodeId, slot: u32, incarnation: u32, step: Step) {
+        self.incarnation.store(incarnation, Ordering::Relaxed);
+        self.step.store(step.number(), Ordering::Relaxed);
         self.running.store(
             u64::from(node.number()) << 32 | u64::from(slot),
             Ordering::Relaxed,
@@ -112,10 +123,20 @@ impl Progress {
         (polls % 2 == 1).then_some(polls)
     }
 
-    /// The node whose task's poll is running.
-    pub(crate) fn running_node(&self) -> NodeId {
+    /// Where and when the running poll began.
+    pub(crate) fn moment(&self) -> Moment {
         let running = self.running.load(Ordering::Relaxed);
-        NodeId::new(u32::try_from(running >> 32).expect("32 bits"))
+        let node = NodeId::new(u32::try_from(running >> 32).expect("32 bits"));
+        let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        Moment {
+            node,
+            name: sites
+                .get(node.index())
+                .map_or_else(|| "unknown".to_owned(), |site| site.name.clone()),
+            incarnation: self.incarnation.load(Ordering::Relaxed),
+            at: SimTime::from_nanos(self.at.load(Ordering::Relaxed)),
+            step: Step::new(self.step.load(Ordering::Relaxed)),
+        }
     }
 
     /// The task whose poll is running.
@@ -143,14 +164,14 @@ mod tests {
         assert_eq!(progress.running_poll(), None);
         progress.node_added("a");
         progress.spawned(NodeId::new(0), 2, TaskId::new(7), Location::caller());
-        progress.poll(NodeId::new(0), 2);
+        progress.poll(NodeId::new(0), 2, 1, Step::new(5));
         let first = progress.running_poll();
         assert!(first.is_some());
         assert_eq!(
             progress.running_task().map(|task| task.task),
             Some(TaskId::new(7))
         );
-        progress.poll(NodeId::new(0), 1);
+        progress.poll(NodeId::new(0), 1, 1, Step::new(6));
         assert_ne!(progress.running_poll(), first);
         assert_eq!(progress.running_task(), None);
         progress.idle();

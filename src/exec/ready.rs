@@ -63,6 +63,16 @@ impl Ready {
         &mut self.nodes[id.index()].tasks
     }
 
+    /// `preferred` if it has ready tasks, or else some node that has.
+    pub(crate) fn find(&self, preferred: NodeId) -> Option<NodeId> {
+        if !self.nodes[preferred.index()].tasks.is_empty() {
+            return Some(preferred);
+        }
+        let mut nodes = (0..).zip(&self.nodes);
+        let found = nodes.find(|(_, node)| !node.tasks.is_empty());
+        found.map(|(number, _)| NodeId::new(number))
+    }
+
     /// Lists a node again if it has ready tasks.
     pub(crate) fn list(&mut self, id: NodeId) {
         let node = &mut self.nodes[id.index()];

@@ -249,13 +249,17 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for TaskFuture<F> {
-    type Output = Result<F::Output, JoinError>;
+    type Output = Returned<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let id = this.registration.id;
         if this.registration.is_aborted() {
-            return Poll::Ready(Err(JoinError { id, payload: None }));
+            let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
+            return Poll::Ready(Returned::new(dropped.map_or_else(
+                |payload| Err(JoinError::panicked(id, payload)),
+                |()| Err(JoinError { id, payload: None }),
+            )));
         }
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let future = this.future.as_mut().as_pin_mut();
@@ -267,14 +271,42 @@ impl<F: Future> Future for TaskFuture<F> {
             polled
         }));
         match polled {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) => {
-                panics::in_task(id, &*payload);
-                Poll::Ready(Err(JoinError {
-                    id,
-                    payload: Some(Mutex::new(payload)),
-                }))
-            }
+            Ok(polled) => polled.map(|output| Returned::new(Ok(output))),
+            Err(payload) => Poll::Ready(Returned::new(Err(JoinError::panicked(id, payload)))),
+        }
+    }
+}
+
+/// What a task returned, until somebody takes it.
+///
+/// Nobody takes that of a detached task. A panic of its destructor must not reach `async-task`,
+/// which would abort the process: it is judged as a panic of the task.
+struct Returned<T> {
+    result: Option<Result<T, JoinError>>,
+}
+
+impl<T> Returned<T> {
+    const fn new(result: Result<T, JoinError>) -> Self {
+        Self {
+            result: Some(result),
+        }
+    }
+
+    fn take(mut self) -> Result<T, JoinError> {
+        self.result.take().expect("it is taken once")
+    }
+}
+
+impl<T> Drop for Returned<T> {
+    fn drop(&mut self) {
+        let Some(Ok(output)) = self.result.take() else {
+            return;
+        };
+        if !std::mem::needs_drop::<T>() {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(output))) {
+            panics::in_running_task(&*payload);
         }
     }
 }
@@ -335,7 +367,7 @@ impl Drop for Registration {
 ///
 /// Like tokio's, but that tasks need not be `Send`.
 pub struct JoinHandle<T> {
-    task: Option<FallibleTask<Result<T, JoinError>, TaskMeta>>,
+    task: Option<FallibleTask<Returned<T>, TaskMeta>>,
     abort: Option<AbortHandle>,
 }
 
@@ -382,7 +414,7 @@ impl<T> Future for JoinHandle<T> {
         };
         Pin::new(task)
             .poll(cx)
-            .map(|output| output.unwrap_or(Err(cancelled)))
+            .map(|output| output.map_or(Err(cancelled), Returned::take))
     }
 }
 
@@ -468,6 +500,15 @@ pub struct JoinError {
 }
 
 impl JoinError {
+    /// Judges the panic of a task, and is the error that whoever joins it sees.
+    fn panicked(id: TaskId, payload: Box<dyn Any + Send>) -> Self {
+        panics::in_task(id, &*payload);
+        Self {
+            id,
+            payload: Some(Mutex::new(payload)),
+        }
+    }
+
     /// Whether the task was aborted or its node went down.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {

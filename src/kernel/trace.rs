@@ -44,8 +44,7 @@ kinds! {
     NodeAdded = "node added";
     /// A node's program starts; subject: incarnation.
     NodeStarted = "node started";
-    /// A node's program returned by itself; subject: incarnation, value: 0 if it returned
-    /// without error.
+    /// A node's program returned by itself; subject: incarnation, value: unfinished tasks.
     NodeExited = "node exited";
     /// A node lost power; subject: incarnation, value: unfinished tasks.
     NodeCrashed = "node crashed";

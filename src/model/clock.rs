@@ -85,25 +85,33 @@ impl NodeClock {
     }
 
     /// Sets the rate of both clocks: `ppb` parts per billion too fast, or too slow if negative.
+    /// False if that was the rate before.
     ///
     /// # Panics
-    /// If a clock would stand still or run backwards (`ppb <= -1_000_000_000`).
+    /// If a clock would stand still or run backwards (`ppb <= -1_000_000_000`), or run more than a
+    /// thousand times too fast.
     #[track_caller]
-    pub(crate) fn set_drift(&mut self, now: SimTime, ppb: i64) {
+    pub(crate) fn set_drift(&mut self, now: SimTime, ppb: i64) -> bool {
         assert!(
             ppb > -NANOS,
             "a drift of {ppb} ppb would stop the clock: use pause or suspend"
         );
+        assert!(
+            ppb <= 1_000 * NANOS,
+            "a drift of {ppb} ppb is more than a thousand times too fast: that is no clock"
+        );
+        let changed = self.monotonic.rate_ppb != ppb;
         self.monotonic.set_rate(now, ppb);
         self.wall.set_rate(now, ppb);
-        self.unseen.drift = true;
+        self.unseen.drift |= changed;
+        changed
     }
 
     /// Moves the wall clock at once.
     pub(crate) fn step(&mut self, now: SimTime, by_ns: i64) {
         self.wall.rebase(now);
         self.wall.value = self.wall.value.saturating_add_signed(by_ns);
-        self.unseen.step = true;
+        self.unseen.step |= by_ns != 0;
     }
 
     /// Moves the wall clock by `by_ns` at 500 ppm, beginning now; what is left of an earlier slew
@@ -113,7 +121,7 @@ impl NodeClock {
         self.wall.rebase(now);
         self.wall.value = self.wall.value.saturating_add_signed(settled);
         self.slew = Some(Slew { since: now, by_ns });
-        self.unseen.slew = true;
+        self.unseen.slew |= by_ns != 0;
     }
 
     /// How far the wall clock is ahead of (or behind) `true_ns`.
@@ -393,7 +401,7 @@ mod tests {
                 now += wait;
                 let time = SimTime::from_nanos(now);
                 match what {
-                    0 => clock.set_drift(time, amount),
+                    0 => _ = clock.set_drift(time, amount),
                     1 => clock.step(time, amount),
                     2 => clock.slew(time, amount),
                     3 => clock.suspend(time),

@@ -30,6 +30,8 @@ pub(crate) struct Report<'a> {
 
 /// Lines of a report, all told.
 const LINES: usize = 25;
+/// Lines of the failure's own message.
+const MESSAGE_LINES: usize = 8;
 /// Records of the chain of causes that are shown.
 const CAUSES: usize = 8;
 /// Log lines that are shown.
@@ -40,7 +42,7 @@ const TASKS: usize = 6;
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![
-            format!("{} failed with {}", self.name, self.failed.failure),
+            self.headline(),
             format!("  where   {}", self.failed.moment),
             format!("  replay  {}", self.replay),
             format!("  saved   {}", self.saved),
@@ -82,6 +84,21 @@ impl fmt::Display for Report<'_> {
 }
 
 impl Report<'_> {
+    /// What went wrong, in a few lines: a long message must not push out how to replay it.
+    fn headline(&self) -> String {
+        let text = format!("{} failed with {}", self.name, self.failed.failure);
+        let count = text.lines().count();
+        if count <= MESSAGE_LINES {
+            return text;
+        }
+        let shown: Vec<_> = text.lines().take(MESSAGE_LINES - 1).collect();
+        let more = count - shown.len();
+        format!(
+            "{}\n  ({more} more lines in the saved file)",
+            shown.join("\n")
+        )
+    }
+
     fn tasks(&self, lines: &mut Vec<String>) {
         let (title, tasks) = match &self.failed.failure {
             Failure::Deadlock { waiting } | Failure::TimeLimit { waiting, .. } => {

@@ -117,7 +117,14 @@ pub(crate) fn replay_command(name: &str, seed: u64, check: bool) -> String {
         let arguments: Vec<String> = std::env::args().collect();
         return format!("{check}STORMGLASS_SEED={seed} {}", arguments.join(" "));
     }
-    format!("{check}STORMGLASS_SEED={seed} cargo test {name} -- --exact")
+    // A workspace may have tests of one name in several packages; cargo and nextest tell which.
+    let package = package().map_or_else(String::new, |package| format!(" -p {package}"));
+    format!("{check}STORMGLASS_SEED={seed} cargo test{package} {name} -- --exact")
+}
+
+/// The package whose tests run, if cargo or nextest runs them.
+pub(crate) fn package() -> Option<String> {
+    variable("CARGO_PKG_NAME")
 }
 
 /// Where failing scenarios are saved: `STORMGLASS_DIR`, or `stormglass` in the target directory

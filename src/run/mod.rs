@@ -236,7 +236,11 @@ where
     let replayed = (!was_given_up(outcome) && !is_different)
         .then(|| attempt(config, outcome.seed, Keep::Last(RING), settings, test));
     let replay = env::replay_command(name, outcome.seed, is_different);
-    let first = outcome.digest.to_string();
+    let first = if was_given_up(outcome) {
+        "unknown, since the run was given up".to_owned()
+    } else {
+        outcome.digest.to_string()
+    };
     let second = replayed
         .as_ref()
         .map(|replayed| replayed.digest.to_string());

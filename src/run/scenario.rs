@@ -83,15 +83,13 @@ impl Scenario {
     /// Saves it, and says where; or why that failed, since a report must not fail for it.
     pub(crate) fn save(&self) -> String {
         let directory = env::scenario_directory();
-        let name: String = self
-            .test
+        // Two packages may have tests of one name.
+        let package = env::package().map_or_else(String::new, |package| package + "-");
+        let name: String = format!("{package}{}", self.test)
             .chars()
-            .map(|letter| {
-                if letter.is_ascii_alphanumeric() {
-                    letter
-                } else {
-                    '_'
-                }
+            .map(|letter| match letter {
+                'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => letter,
+                _ => '_',
             })
             .collect();
         let path = directory.join(format!("{name}-{}.json", self.seed));

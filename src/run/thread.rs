@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::exec::{Failed, Failure, Moment, Progress};
-use crate::kernel::{Digest, FaultCounters, SimTime, Step};
+use crate::exec::{Failed, Failure, Progress};
+use crate::kernel::{Digest, FaultCounters};
 use crate::sim::{Builder, Config, Outcome, Sim};
 use crate::sys;
 
@@ -131,29 +131,21 @@ impl Watch {
 
 fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
     let task = progress.running_task();
-    let name = task
-        .as_ref()
-        .map_or_else(|| "unknown".to_owned(), |task| task.node.clone());
-    let moment = Moment {
-        node: progress.running_node(),
-        name,
-        incarnation: 0,
-        at: SimTime::ZERO,
-        step: Step::default(),
-    };
+    let moment = progress.moment();
     // A program that spins after a refused call has escaped first.
     let failed = progress.take_escape();
     let hang = Failed {
         failure: Failure::Hang { after, task },
         moment,
     };
+    let end = hang.moment.at;
     Outcome {
         seed,
         value: None,
         failed: Some(failed.unwrap_or(hang)),
         digest: Digest::new(),
         steps: 0,
-        end: SimTime::ZERO,
+        end,
         counters: FaultCounters::default(),
         policy: crate::Policy::default(),
         escaped: Vec::new(),

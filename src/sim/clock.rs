@@ -44,19 +44,22 @@ impl Clock {
     /// wait are moved to where the node's clock will then show their deadline.
     ///
     /// # Panics
-    /// If the clocks would stop or run backwards (`ppm <= -1_000_000`).
+    /// If the clocks would stop or run backwards (`ppm <= -1_000_000`), or run more than a thousand
+    /// times too fast (`ppm > 1_000_000_000`).
     #[track_caller]
     pub fn set_drift_ppm(&self, ppm_value: i64) {
         let id = self.node.id();
         self.node.act(|context| {
             context.world(|world| {
                 let now = world.base.now;
-                world.node_mut(id).clock.set_drift(now, ppm(ppm_value));
+                let changed = world.node_mut(id).clock.set_drift(now, ppm(ppm_value));
                 world
                     .base
                     .record(id, Kind::ClockChanged, DRIFT, ppm_value.cast_unsigned());
                 world.base.counters.offered(Family::ClockDrift);
-                world.base.counters.fired(Family::ClockDrift);
+                if changed {
+                    world.base.counters.fired(Family::ClockDrift);
+                }
                 world.rearm_timers(id);
             });
         });
@@ -127,7 +130,9 @@ impl Clock {
                     .base
                     .record(id, Kind::ClockChanged, setting, shift.ns().cast_unsigned());
                 world.base.counters.offered(family);
-                world.base.counters.fired(family);
+                if shift.ns() != 0 {
+                    world.base.counters.fired(family);
+                }
             });
         });
     }

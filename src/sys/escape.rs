@@ -43,7 +43,7 @@ impl EscapeKind {
                  of nodes"
             }
             Self::File => {
-                "use stormglass::fs inside a node, and read real files before the simulation"
+                "read real files before the simulation and pass what they hold to the node"
             }
             Self::ChildProcess => {
                 "make the other program a node of the simulation, or run it before the simulation"

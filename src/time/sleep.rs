@@ -79,6 +79,9 @@ impl Future for Sleep {
         if context::is_dead() {
             return Poll::Pending;
         }
+        // A waker that is replaced is dropped when the world is no longer borrowed, since that may
+        // run any crate's code.
+        let mut replaced = None;
         context::world(|world, node| {
             if world.monotonic_ns(node) >= this.deadline.as_ns() {
                 return Poll::Ready(());
@@ -89,7 +92,7 @@ impl Future for Sleep {
                 if let Event::Timer { waker, .. } = &mut scheduled.event
                     && !waker.will_wake(cx.waker())
                 {
-                    waker.clone_from(cx.waker());
+                    replaced = Some(std::mem::replace(waker, cx.waker().clone()));
                 }
                 return Poll::Pending;
             }

@@ -149,3 +149,46 @@ fn a_pause_in_which_nothing_was_due_is_not_effective() {
     let pause = outcome.counters.get(Family::Pause);
     assert_eq!((pause.offered, pause.fired, pause.effective), (1, 1, 0));
 }
+
+#[test]
+fn a_node_that_ends_while_suspended_has_a_clock_that_goes_on() {
+    for crash in [true, false] {
+        let outcome = Builder::new().run(move |sim| async move {
+            let node = sim.node("a").idle();
+            sleep(SECOND).await;
+            node.suspend();
+            sleep(SECOND).await;
+            if crash {
+                node.crash();
+            } else {
+                node.kill();
+            }
+            sleep(SECOND).await;
+            node.restart();
+            let begin = sim.elapsed();
+            node.spawn(sleep_a_second()).await.unwrap();
+            sim.elapsed() - begin
+        });
+        assert_eq!(outcome.unwrap(), SECOND);
+    }
+}
+
+async fn sleep_a_second() {
+    sleep(SECOND).await;
+}
+
+#[test]
+fn a_change_that_changes_nothing_does_not_fire() {
+    let outcome = Builder::new().run(|sim| async move {
+        let clock = sim.node("a").idle().clock();
+        clock.set_drift_ppm(0);
+        clock.step(Shift::Forward(Duration::ZERO));
+    });
+    for family in [Family::ClockDrift, Family::ClockStep] {
+        let counter = outcome.counters.get(family);
+        assert_eq!(
+            (counter.offered, counter.fired, counter.effective),
+            (1, 0, 0)
+        );
+    }
+}

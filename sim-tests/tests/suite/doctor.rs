@@ -136,7 +136,8 @@ fn the_check_fails_a_test_that_leaks() {
             .is_some_and(|line| line.contains("process-state")),
         "{text}"
     );
-    let replay = format!("STORMGLASS_CHECK=1 STORMGLASS_SEED=0 cargo test {name} -- --exact");
+    let replay =
+        format!("STORMGLASS_CHECK=1 STORMGLASS_SEED=0 cargo test -p sim-tests {name} -- --exact");
     assert!(text.contains(&replay), "{text}");
     for part in [
         "likely",
@@ -157,7 +158,8 @@ fn the_check_fails_a_test_that_leaks() {
         .unwrap();
     assert!(length <= 25, "{length} lines: {text}");
     let saved =
-        std::fs::read_to_string(folder.join("suite__doctor__leaks_if_asked-0.json")).unwrap();
+        std::fs::read_to_string(folder.join("sim-tests-suite__doctor__leaks_if_asked-0.json"))
+            .unwrap();
     assert!(saved.contains(r#""leak": "process-state""#), "{saved}");
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -249,15 +251,16 @@ fn a_million_events_are_compared_in_a_second() {
     let paths = [folder.join("first"), folder.join("second")];
     write_million(&paths[0], 1);
     write_million(&paths[1], 2);
-    let [first, second] = paths.map(|path| File::open(path).unwrap());
-    let begin = Instant::now();
-    let found = first_difference(first, second).unwrap().unwrap();
-    let took = begin.elapsed();
+    // The one promise of the doctor about real time: the best of some tries, since other tests run
+    // beside this one.
+    let compare = || {
+        let [first, second] = paths.each_ref().map(|path| File::open(path).unwrap());
+        let begin = Instant::now();
+        let found = first_difference(first, second).unwrap().unwrap();
+        assert_eq!(found.step, Step::new(999_999));
+        begin.elapsed()
+    };
+    let best = (0..5).map(|_| compare()).min().unwrap();
     std::fs::remove_dir_all(folder).unwrap();
-    assert_eq!(found.step, Step::new(999_999));
-    // The one promise of the doctor about real time, kept by optimised builds.
-    assert!(
-        cfg!(debug_assertions) || took < Duration::from_secs(1),
-        "{took:?}"
-    );
+    assert!(best < Duration::from_secs(1), "{best:?}");
 }

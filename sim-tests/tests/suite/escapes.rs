@@ -106,25 +106,39 @@ fn what_is_allowed_happens_and_marks_the_run() {
 #[test]
 fn a_waker_on_another_thread_is_an_escape() {
     let (send, receive) = std::sync::mpsc::channel::<Waker>();
-    let thread = std::thread::spawn(move || receive.recv().map(Waker::wake));
-    let outcome = run_seed(&Config::default(), 0, move |_| async move {
-        std::future::poll_fn(|cx| {
-            send.send(cx.waker().clone()).ok();
-            std::task::Poll::<()>::Pending
-        })
-        .await;
+    let (done, is_done) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        receive.recv().map(Waker::wake).unwrap();
+        done.send(()).unwrap();
     });
-    thread.join().unwrap().ok();
+    let outcome = run_seed(&Config::default(), 0, move |sim| async move {
+        let (waits, waiting) = futures::channel::oneshot::channel();
+        let node = sim.node("waiter").idle();
+        let mut waits = Some(waits);
+        node.spawn(std::future::poll_fn(move |cx| {
+            if let Some(waits) = waits.take() {
+                waits.send(cx.waker().clone()).unwrap();
+            }
+            std::task::Poll::<()>::Pending
+        }));
+        // The thread wakes the waiting task while this one runs.
+        send.send(waiting.await.unwrap()).unwrap();
+        is_done.recv().unwrap();
+        sleep(Duration::from_secs(1)).await;
+    });
+    thread.join().unwrap();
     let failed = outcome.failed.expect("the run fails");
-    // The thread may come too late, when the run has ended as the deadlock that it also is.
-    match failed.failure {
-        Failure::Escape {
-            kind: EscapeKind::Thread,
-            ..
-        }
-        | Failure::Deadlock { .. } => {}
-        _ => panic!("{failed}"),
-    }
+    assert!(
+        matches!(
+            &failed.failure,
+            Failure::Escape {
+                kind: EscapeKind::Thread,
+                ..
+            }
+        ),
+        "{failed}"
+    );
+    assert_eq!(failed.moment.name, "waiter");
 }
 
 #[test]
@@ -158,11 +172,7 @@ fn ending_the_process_is_told() {
         panic!("the process goes on after {outcome:?}");
     }
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "suite::escapes::ending_the_process_is_told",
-            "--exact",
-            "--nocapture",
-        ])
+        .args(["suite::escapes::ending_the_process_is_told", "--exact"])
         .env(CHILD, "1")
         .output()
         .unwrap();

@@ -326,3 +326,33 @@ fn a_join_set_knows_the_order_of_ends_before_it_is_asked() {
     });
     assert_eq!(outcome.unwrap(), [10, 20, 30]);
 }
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_panic_in_the_drop_of_an_output_or_an_aborted_future_fails_the_run() {
+    let output = Builder::new().run(|_| async {
+        drop(task::spawn(async { Bomb }));
+        sleep(MS).await;
+    });
+    let future = Builder::new().run(|_| async {
+        let task = task::spawn(async {
+            let _bomb = Bomb;
+            pending::<()>().await;
+        });
+        sleep(MS).await;
+        task.abort();
+        sleep(MS).await;
+    });
+    for failed in [output.failed, future.failed] {
+        let failed = failed.expect("the run fails");
+        assert!(failed.to_string().contains("dropped"), "{failed}");
+    }
+}

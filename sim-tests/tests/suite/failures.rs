@@ -176,8 +176,8 @@ fn a_report_tells_what_where_how_to_replay_and_where_it_is_saved() {
     assert!(lines[0].contains("the books do not balance"), "{text}");
     for part in [
         "where   db (n1, incarnation 1) at 0.005000000s, step e",
-        "replay  STORMGLASS_SEED=41 cargo test suite::failures::a_report_tells",
-        "/stormglass/suite__failures__a_report_tells",
+        "replay  STORMGLASS_SEED=41 cargo test -p sim-tests suite::failures::a_report_tells",
+        "/stormglass/sim-tests-suite__failures__a_report_tells",
         "failures.rs:",
         "timer fired",
         "balance=-3",
@@ -220,4 +220,63 @@ fn a_failure_can_be_replayed_from_its_scenario() {
     ] {
         assert!(saved.contains(part), "no `{part}` in:\n{saved}");
     }
+}
+
+#[test]
+fn a_long_message_does_not_push_out_how_to_replay_it() {
+    let text = report(|| {
+        stormglass::run(Config::default(), |_| async {
+            let lines: Vec<_> = (0..100).map(|n| format!("line {n}")).collect();
+            panic!("{}", lines.join("\n"));
+        });
+    });
+    assert!(text.lines().count() <= 25, "{text}");
+    for part in [
+        "line 0",
+        "more lines in the saved file",
+        "where   test",
+        "replay  ",
+        "saved   ",
+    ] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+}
+
+#[test]
+fn a_livelock_is_found_among_many_nodes() {
+    let config = Config {
+        polls_at_one_instant: 10_000,
+        ..Config::default()
+    };
+    let outcome = Builder::new().config(config).run(|sim| async move {
+        let nodes = sim.group("idle", 1500..=1500).run(|_| pending::<()>());
+        nodes[1400].spawn(async {
+            loop {
+                task::yield_now().await;
+            }
+        });
+        sleep(Duration::from_secs(1)).await;
+    });
+    let failed = outcome.failed.expect("it fails");
+    let Failure::Livelock { busy, .. } = failed.failure else {
+        panic!("{failed}")
+    };
+    assert_eq!(busy[0].node, "idle-1400");
+}
+
+#[test]
+fn a_stop_leaves_no_deadline_behind() {
+    let outcome = Builder::new().run(|sim| async move {
+        let node = sim
+            .node("a")
+            .run(|node| async move { node.stop_requested().await });
+        sleep(Duration::from_millis(1)).await;
+        node.stop(Duration::from_secs(500)).await;
+        pending::<()>().await;
+    });
+    assert!(matches!(
+        outcome.failed.expect("it fails").failure,
+        Failure::Deadlock { .. }
+    ));
+    assert_eq!(outcome.end.as_duration(), Duration::from_millis(1));
 }

@@ -71,3 +71,13 @@ fn a_seed_has_one_digest_and_another_seed_another() {
     assert_eq!(digest(7), digest(7));
     assert_ne!(digest(7), digest(8));
 }
+
+#[test]
+fn the_readme_shows_the_digest_of_seed_3() {
+    let outcome = run_seed(&kv::config(), 3, |sim| kv::run(sim, None));
+    let line = format!("digest {}", outcome.digest);
+    assert!(
+        include_str!("../../../README.md").contains(&line),
+        "run the README's first command and paste what it prints: it should end with `{line}`"
+    );
+}
