@@ -41,6 +41,9 @@
 //!   (`pthread_cond_timedwait`, `getchar`).
 //! - `getpid`, `gettid`, `clock`, `getrusage`, addresses, the time-stamp counter: see [`probe`].
 //! - A descriptor opened before the simulation and used in it.
+//! - Calls that name files without opening them: `stat` and its kin, `access`, `truncate`, `chown`,
+//!   `utimensat`, `mkdirat`, `renameat`, `symlinkat`, `getcwd`, `chdir`; and `mkstemp`, `pipe2`,
+//!   `gethostbyname`.
 //! - `vfork`: a wrapper would return into a frame that its child has already left. std does not
 //!   call it.
 //! - `abort`, so that a crash still looks like one to whoever runs the process.
