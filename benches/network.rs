@@ -73,54 +73,38 @@ async fn ask_by_datagram() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Lets ten clients ask one server until they have all their answers.
+fn exchange<S, A>(serve: fn() -> S, ask: fn() -> A)
+where
+    S: Future<Output = std::io::Result<()>> + 'static,
+    A: Future<Output = std::io::Result<()>> + 'static,
+{
+    let outcome = builder().run(move |sim| async move {
+        sim.node("server").run(move |_| serve());
+        sleep(Duration::from_millis(10)).await;
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|n| sim.node(format!("client-{n}")).idle().spawn(ask()))
+            .collect();
+        for client in clients {
+            client
+                .await
+                .expect("it does not panic")
+                .expect("the server answers");
+        }
+    });
+    outcome.unwrap();
+}
+
 fn round_trips(c: &mut Criterion) {
     let mut group = c.benchmark_group("round trips of 64 bytes");
     group
         .sample_size(20)
         .throughput(Throughput::Elements(CLIENTS * ROUND_TRIPS));
     group.bench_function("streams", |b| {
-        b.iter(|| {
-            let outcome = builder().run(|sim| async move {
-                sim.node("server").run(|_| echo_streams());
-                sleep(Duration::from_millis(10)).await;
-                let clients: Vec<_> = (0..CLIENTS)
-                    .map(|n| {
-                        sim.node(format!("client-{n}"))
-                            .idle()
-                            .spawn(ask_by_stream())
-                    })
-                    .collect();
-                for client in clients {
-                    client
-                        .await
-                        .expect("it does not panic")
-                        .expect("the server answers");
-                }
-            });
-            outcome.unwrap();
-        });
+        b.iter(|| exchange(echo_streams, ask_by_stream));
     });
     group.bench_function("datagrams", |b| {
-        b.iter(|| {
-            let outcome = builder().run(|sim| async move {
-                sim.node("server").run(|_| echo_datagrams());
-                sleep(Duration::from_millis(10)).await;
-                let clients: Vec<_> = (0..CLIENTS)
-                    .map(|n| {
-                        sim.node(format!("client-{n}"))
-                            .idle()
-                            .spawn(ask_by_datagram())
-                    })
-                    .collect();
-                for client in clients {
-                    client
-                        .await
-                        .expect("it does not panic")
-                        .expect("the server answers");
-                }
-            });
-            outcome.unwrap();
-        });
+        b.iter(|| exchange(echo_datagrams, ask_by_datagram));
     });
     group.finish();
 }
