@@ -80,7 +80,12 @@ kinds! {
     DatagramDelivered = "datagram delivered";
     /// A datagram was lost; subject: from or to, value: length.
     DatagramDropped = "datagram dropped";
-    /// A connection is being asked for; subject: connection.
+    /// A socket got its address; subject: its node and port, value: 1 for a listener, else 0.
+    SocketBound = "socket bound";
+    /// A call of the network gave the program an error; value: the operating system's number of
+    /// it, or 0 if it has none.
+    CallFailed = "call failed";
+    /// A connection is being asked for; subject: connection, value: own port and the peer's.
     ConnectSent = "connect sent";
     /// A listener took a connection into its queue; subject: connection.
     ConnectionAccepted = "connection accepted";

@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::exec::{Base, context};
-use crate::kernel::NodeId;
+use crate::kernel::{Kind, NodeId};
 use crate::model::net::{Answer, Fabric};
 
 /// The simulation to which a handle belongs: ids mean something only there.
@@ -29,8 +29,12 @@ impl Home {
                 return Err(gone());
             }
             let node = context.current.node.get();
-            let made = context.world(|world| make(&mut world.net, &mut world.base, node))?;
-            Ok((home, made))
+            let made = context.world(|world| {
+                let made = make(&mut world.net, &mut world.base, node);
+                note_failure(&mut world.base, node, &made);
+                made
+            });
+            Ok((home, made?))
         })
     }
 
@@ -48,7 +52,11 @@ impl Home {
             if context.id != self.simulation || context.current.dead.get() {
                 return Err(gone());
             }
-            context.world(|world| call(&mut world.net, &mut world.base))
+            context.world(|world| {
+                let result = call(&mut world.net, &mut world.base);
+                note_failure(&mut world.base, context.current.node.get(), &result);
+                result
+            })
         })
         .unwrap_or_else(|| Err(gone()))
     }
@@ -99,6 +107,16 @@ impl Home {
             Ok(())
         });
         drop(released);
+    }
+}
+
+/// What a program is told goes into the trace, as what it receives does. To be asked to wait is no
+/// failure.
+#[inline]
+fn note_failure<T>(base: &mut Base, node: NodeId, result: &io::Result<T>) {
+    if let Err(error) = result {
+        let code = error.raw_os_error().unwrap_or(0);
+        base.record(node, Kind::CallFailed, 0, u64::from(code.unsigned_abs()));
     }
 }
 

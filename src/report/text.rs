@@ -204,6 +204,11 @@ pub(crate) fn record_line(record: &Record, node_names: &[String]) -> String {
         Kind::StreamSent | Kind::StreamDelivered | Kind::StreamRetransmitted => {
             format!(", {value} bytes on connection {subject}")
         }
+        Kind::SocketBound => format!(" to {}", endpoint(*subject)),
+        Kind::CallFailed => match i32::try_from(*value) {
+            Ok(code @ 1..) => format!(", {}", std::io::Error::from_raw_os_error(code).kind()),
+            _ => String::new(),
+        },
         Kind::LinkCut | Kind::LinkHealed => format!(" to {}", endpoint(subject << 16)),
         Kind::NodeStarted | Kind::NodeCrashed | Kind::NodeKilled => {
             format!(", incarnation {subject}")

@@ -1,6 +1,8 @@
 //! Sockets as a program under test uses them: tokio's names, on simulated nodes.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::future::join;
@@ -63,6 +65,29 @@ fn handles_are_send_and_sync() {
     const fn send<T: Send>(_: &T) {}
     send(&TcpStream::connect("a:1"));
     send(&UdpSocket::bind("a:1"));
+}
+
+/// What a program is told decides what it does next: runs that differ in it alone have digests of
+/// their own.
+#[test]
+fn the_digest_covers_what_calls_gave() {
+    async fn bind(address: &str) -> Option<SocketAddr> {
+        let socket = UdpSocket::bind(address).await.ok()?;
+        socket.local_addr().ok()
+    }
+    fn digest(address: &'static str) -> String {
+        let outcome = Builder::new().run(move |_| bind(address));
+        outcome.digest.to_string()
+    }
+    let good = digest("0.0.0.0:7");
+    assert_eq!(good, digest("0.0.0.0:7"));
+    let others = ["0.0.0.0:8", "10.9.9.9:7", "no such host:7", "[::]:7"];
+    let all: BTreeSet<_> = others.into_iter().map(digest).chain([good]).collect();
+    assert_eq!(
+        all.len(),
+        4,
+        "the family of a wildcard is no part of it: {all:?}"
+    );
 }
 
 #[test]
@@ -237,7 +262,7 @@ fn names_are_resolved_in_every_form() {
                 "{text}"
             );
         }
-        let none: &[std::net::SocketAddr] = &[];
+        let none: &[SocketAddr] = &[];
         assert_eq!(
             first(none).await.unwrap_err().kind(),
             ErrorKind::InvalidInput

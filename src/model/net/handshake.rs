@@ -13,7 +13,7 @@ use super::addr::{NOWHERE, shown, wildcard};
 use super::connection::{Connection, End, EndId, Owner, Side, State};
 use super::host::Protocol;
 use super::link::Passage;
-use super::{Answer, Death, Effects, Fabric, NetEvent, Signal, SocketId, os_error};
+use super::{Answer, Death, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
 use crate::kernel::{Kind, NodeId};
 
 /// The wait before the packet of a handshake is first sent again; it doubles each time (RFC 6298).
@@ -59,6 +59,7 @@ impl Fabric {
             arrival: Signal::new(fx),
         });
         self.host_mut(node).tcp.take(address, Some(id));
+        fx.record(Kind::SocketBound, node, subject(node, address), 1, &[]);
         Ok(id)
     }
 
@@ -144,7 +145,7 @@ impl Fabric {
             Kind::ConnectSent,
             node,
             end.subject(),
-            u64::from(to.port()),
+            u64::from(port) << 16 | u64::from(to.port()),
             &[],
         );
         self.ask(fx, end);

@@ -88,6 +88,7 @@ impl Fabric {
             arrival: Signal::new(fx),
         });
         self.host_mut(node).udp.take(local, Some(id));
+        fx.record(Kind::SocketBound, node, subject(node, local), 0, &[]);
         Ok(id)
     }
 
