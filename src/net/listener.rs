@@ -37,6 +37,10 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
+    pub(super) const fn new(home: Home, id: SocketId) -> Self {
+        Self { home, id }
+    }
+
     /// Listens on the running node; port 0 takes an ephemeral one.
     ///
     /// # Errors

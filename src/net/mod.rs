@@ -30,16 +30,17 @@
 //!
 //! # Fidelity
 //! Errors are those that Linux gives. A write to a stream travels as one packet, without
-//! segmentation, Nagle's algorithm or congestion control; connections leave no `TIME_WAIT`.
-//! `set_nodelay` and a linger other than zero are remembered and change nothing. There is no
-//! bandwidth, duplication or corruption, no multicast or broadcast, and names resolve at once. A
-//! packet in flight when its link is cut is lost if the link is still cut at its arrival. Nothing
-//! reaches a host that lost power while the packet was in flight, even if it is up again.
+//! segmentation, Nagle's algorithm or congestion control. `set_nodelay` and a linger other than
+//! zero are remembered and change nothing. There is no bandwidth, duplication or corruption, no
+//! multicast or broadcast, and names resolve at once. A packet in flight when its link is cut is
+//! lost if the link is still cut at its arrival. Nothing reaches a host that lost power while the
+//! packet was in flight, even if it is up again.
 
 mod addr;
 mod handle;
 mod listener;
 mod ready;
+mod socket;
 mod split;
 mod stream;
 mod udp;
@@ -47,6 +48,7 @@ mod udp;
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use listener::TcpListener;
 pub use ready::{Interest, Ready};
+pub use socket::TcpSocket;
 pub use stream::TcpStream;
 pub use udp::UdpSocket;
 

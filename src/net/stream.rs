@@ -70,8 +70,12 @@ impl TcpStream {
         let (home, id) = Home::make(|net, base, node| net.connect(base, node, address))?;
         // From here on the connection is given up if the future is dropped.
         let stream = Self { home, id };
-        poll_fn(|cx| home.poll(cx, |net, _| net.connected(id))).await?;
+        poll_fn(|cx| stream.poll_connected(cx)).await?;
         Ok(stream)
+    }
+
+    pub(super) fn poll_connected(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.home.poll(cx, |net, _| net.connected(self.id))
     }
 
     /// The address of this end.
@@ -188,7 +192,7 @@ impl TcpStream {
     /// # Errors
     /// If the node has ended.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.home.call(|net, _| net.nodelay(self.id).copied())
+        self.home.call(|net, _| Ok(net.options(self.id)?.nodelay))
     }
 
     /// Switches Nagle's algorithm off. It is remembered and changes nothing.
@@ -196,8 +200,10 @@ impl TcpStream {
     /// # Errors
     /// If the node has ended.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.home
-            .call(|net, _| net.nodelay(self.id).map(|place| *place = nodelay))
+        self.home.call(|net, _| {
+            net.options(self.id)
+                .map(|options| options.nodelay = nodelay)
+        })
     }
 
     /// How long closing lingers.
@@ -205,7 +211,7 @@ impl TcpStream {
     /// # Errors
     /// If the node has ended.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.home.call(|net, _| net.linger(self.id).copied())
+        self.home.call(|net, _| Ok(net.options(self.id)?.linger))
     }
 
     /// Sets how long closing lingers. Zero makes closing a reset; any other time is remembered and
@@ -215,7 +221,7 @@ impl TcpStream {
     /// If the node has ended.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.home
-            .call(|net, _| net.linger(self.id).map(|place| *place = linger))
+            .call(|net, _| net.options(self.id).map(|options| options.linger = linger))
     }
 
     /// Splits the stream into halves that borrow it.

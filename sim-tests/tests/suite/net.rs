@@ -10,7 +10,8 @@ use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::{Distribution, Family, Probability};
 use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 use stormglass::net::{
-    Interest, LinkConfig, Ready, TcpListener, TcpStream, ToSocketAddrs, UdpSocket, lookup_host,
+    Interest, LinkConfig, Ready, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
+    lookup_host,
 };
 use stormglass::sim::{Builder, Node, Sim};
 use stormglass::time::{Instant, sleep, timeout};
@@ -56,6 +57,7 @@ fn handles_are_send_and_sync() {
     const fn send_sync<T: Send + Sync>() {}
     send_sync::<UdpSocket>();
     send_sync::<TcpListener>();
+    send_sync::<TcpSocket>();
     send_sync::<TcpStream>();
     send_sync::<ReadHalf<'_>>();
     send_sync::<WriteHalf<'_>>();

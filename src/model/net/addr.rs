@@ -105,12 +105,20 @@ impl Addresses {
             // A packet with this source must not leave the host.
             return Err(os_error(libc::EINVAL));
         }
-        let owner = self.owners.get(number(to)).map_or(NOWHERE, NodeId::new);
         Ok(Route {
-            node: owner,
+            node: self.owners.get(number(to)).map_or(NOWHERE, NodeId::new),
             to,
             source,
         })
+    }
+
+    /// The node that a concrete address means on `node`; [`NOWHERE`] if nobody has it.
+    pub(super) fn owner(&self, node: NodeId, address: IpAddr) -> NodeId {
+        if is_loopback(address) {
+            return node;
+        }
+        let owner = self.owners.get(number(address));
+        owner.map_or(NOWHERE, NodeId::new)
     }
 }
 
@@ -139,14 +147,6 @@ pub(super) fn shown(address: SocketAddr, socket: IpAddr) -> SocketAddr {
 
 pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
-}
-
-/// The wildcard address of the same family.
-pub(super) const fn wildcard(of: IpAddr) -> IpAddr {
-    match of {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    }
 }
 
 /// The address itself, or loopback for a wildcard: that is where Linux sends such a packet.

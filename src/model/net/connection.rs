@@ -7,7 +7,9 @@
 use core::time::Duration;
 use std::net::SocketAddr;
 
+use super::flows::Parting;
 use super::link::Passage;
+use super::options::Options;
 use super::pipe::Pipe;
 use super::{Effects, Fabric, NetEvent, Signal, SocketId};
 use crate::kernel::{EventKey, Family, Kind, NodeId, SimTime};
@@ -58,8 +60,11 @@ pub(super) struct End {
     pub(super) attempts: u32,
     /// When the packet of the handshake was last sent.
     pub(super) asked_at: SimTime,
-    pub(super) nodelay: bool,
-    pub(super) linger: Option<Duration>,
+    /// The socket's own binding, if it asked for an address before it connected.
+    pub(super) bound: Option<SocketId>,
+    /// Whether it ended what it sends before the peer did: then its addresses rest afterwards.
+    pub(super) closed_first: bool,
+    pub(super) options: Options,
 }
 
 /// The states of TCP as far as they make a difference here. What a program may still read or write
@@ -113,10 +118,13 @@ impl EndId {
 }
 
 impl Connection {
-    pub(super) const fn new(client: End, server: End, target: SocketAddr) -> Self {
+    pub(super) fn new(client: End, server: End, target: SocketAddr) -> Self {
         Self {
+            pipes: [
+                Pipe::new(&client.options, &server.options),
+                Pipe::new(&server.options, &client.options),
+            ],
             ends: [client, server],
-            pipes: [Pipe::new(), Pipe::new()],
             target,
             round_trip: Duration::ZERO,
         }
@@ -152,6 +160,16 @@ impl Connection {
         )
     }
 
+    /// Gives an end its options, before anything is sent.
+    pub(super) fn set_options(&mut self, side: Side, options: Options) {
+        self.ends[side as usize].options = options;
+        let [client, server] = &self.ends;
+        self.pipes = [
+            Pipe::new(&client.options, &server.options),
+            Pipe::new(&server.options, &client.options),
+        ];
+    }
+
     /// Whether nobody will ever ask for this connection again.
     fn is_over(&self) -> bool {
         self.ends
@@ -161,7 +179,12 @@ impl Connection {
 }
 
 impl End {
-    pub(super) const fn new(node: NodeId, local: SocketAddr, peer: SocketAddr) -> Self {
+    pub(super) const fn new(
+        node: NodeId,
+        local: SocketAddr,
+        peer: SocketAddr,
+        options: Options,
+    ) -> Self {
         Self {
             node,
             local,
@@ -174,8 +197,9 @@ impl End {
             timer: None,
             attempts: 0,
             asked_at: SimTime::ZERO,
-            nodelay: false,
-            linger: None,
+            bound: None,
+            closed_first: false,
+            options,
         }
     }
 
@@ -307,6 +331,10 @@ impl Fabric {
         // While the client still asks, the server may yet say yes: its next boot, for one.
         end.state = if asked { State::Void } else { State::Dead };
         end.error = error;
+        if let Some(Some(host)) = self.hosts.get_mut(end.node.index()) {
+            host.flows
+                .part(fx.now(), end.local, end.peer, Parting::AtOnce);
+        }
         let events = [
             end.timer.take(),
             pipe.news_event.take(),

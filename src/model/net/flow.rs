@@ -8,6 +8,7 @@
 use core::time::Duration;
 
 use super::connection::{EndId, Owner, Side, State};
+use super::flows::Parting;
 use super::link::Passage;
 use super::pipe::Segment;
 use super::{Effects, Fabric, NetEvent};
@@ -301,6 +302,11 @@ impl Fabric {
             .iter()
             .all(|side| connection.pipe(*side).is_finished());
         if finished && end.owner == Owner::Nobody && end.state == State::Open {
+            let (node, local, peer) = (end.node, end.local, end.peer);
+            if end.closed_first {
+                let flows = &mut self.host_mut(node).flows;
+                flows.part(fx.now(), local, peer, Parting::TimeWait);
+            }
             self.die(fx, id, None);
         }
     }

@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::addr::{NOWHERE, shown, wildcard};
+use super::addr::{NOWHERE, shown};
 use super::connection::{Connection, End, EndId, Owner, Side, State};
-use super::host::Protocol;
+use super::host::{Reuse, Use};
 use super::link::Passage;
-use super::{Answer, Death, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
+use super::options::Options;
+use super::{
+    Answer, Death, Effects, Fabric, IpFamily, NetEvent, Signal, SocketId, os_error, subject,
+};
 use crate::kernel::{Kind, NodeId};
 
 /// The wait before the packet of a handshake is first sent again; it doubles each time (RFC 6298).
@@ -28,6 +31,8 @@ const ANSWER_RETRIES: u32 = 5;
 pub(super) struct Listener {
     node: NodeId,
     address: SocketAddr,
+    /// What accepted sockets begin with.
+    options: Options,
     backlog: usize,
     /// Connections whose handshake is under way.
     pub(super) answering: usize,
@@ -49,18 +54,38 @@ impl Fabric {
         address: SocketAddr,
         backlog: u32,
     ) -> io::Result<SocketId> {
-        let address = self.host_mut(node).bindable(fx, Protocol::Tcp, address)?;
+        let id = self.open(node, IpFamily::of(address));
+        // As tokio does, whose listeners share with connections of an earlier listener.
+        self.socket_options(id)?.reuse = Reuse::Yes;
+        let listener = self
+            .bind(fx, id, address)
+            .and_then(|()| self.listen_at(fx, id, backlog));
+        self.close_socket(id);
+        listener
+    }
+
+    /// Adds a listener at an address that is free for it.
+    pub(super) fn add_listener<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        node: NodeId,
+        address: SocketAddr,
+        backlog: u32,
+        options: Options,
+    ) -> SocketId {
         let id = self.listeners.insert(Listener {
             node,
             address,
+            options,
             backlog: backlog as usize,
             answering: 0,
             queue: VecDeque::new(),
             arrival: Signal::new(fx),
         });
-        self.host_mut(node).tcp.take(address, Some(id));
+        let host = self.host_mut(node);
+        host.tcp.take(address, id, Use::Receives, options.reuse);
         fx.record(Kind::SocketBound, node, subject(node, address), 1, &[]);
-        Ok(id)
+        id
     }
 
     /// Takes the oldest connection out of a listener's queue: the end, and the peer's address.
@@ -122,18 +147,31 @@ impl Fabric {
         node: NodeId,
         to: SocketAddr,
     ) -> io::Result<EndId> {
-        let bound = wildcard(to.ip());
-        let route = self
-            .addresses
-            .route(node, &self.host(node).addresses, bound, to.ip())?;
-        let port = self.host_mut(node).port_for_connection(fx, bound)?;
-        let local = shown(SocketAddr::new(route.source, port), bound);
-        let target = SocketAddr::new(route.to, to.port());
-        let peer = shown(target, bound);
-        let mut client = End::new(node, local, peer);
+        let id = self.open(node, IpFamily::of(to));
+        let end = self.connect_from(fx, id, to);
+        self.close_socket(id);
+        end
+    }
+
+    /// Makes a connection between two concrete addresses, for a socket bound to `bound`, and asks
+    /// for it.
+    pub(super) fn start_connection<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        node: NodeId,
+        bound: IpAddr,
+        (source, target): (SocketAddr, SocketAddr),
+        options: Options,
+    ) -> EndId {
+        let server_node = self.addresses.owner(node, target.ip());
+        let local = shown(source, bound);
+        let mut client = End::new(node, local, shown(target, bound), options);
         client.state = State::Asking;
         client.hold(fx);
-        let server = End::new(route.node, target, shown(local, route.to));
+        let server = End::new(server_node, target, source, Options::default());
+        self.host_mut(node)
+            .flows
+            .take(source, target, options.reuse);
         let connection = self
             .connections
             .insert(Connection::new(client, server, target));
@@ -145,11 +183,11 @@ impl Fabric {
             Kind::ConnectSent,
             node,
             end.subject(),
-            u64::from(port) << 16 | u64::from(to.port()),
+            u64::from(source.port()) << 16 | u64::from(target.port()),
             &[],
         );
         self.ask(fx, end);
-        Ok(end)
+        end
     }
 
     /// Waits for the connection that was asked for.
@@ -281,7 +319,7 @@ impl Fabric {
             return;
         }
         listener.answering += 1;
-        let bound: IpAddr = listener.address.ip();
+        let (bound, options) = (listener.address.ip(), listener.options);
         let client = entry.end(Side::Client).local;
         let canonical = SocketAddr::new(client.ip().to_canonical(), client.port());
         let target = entry.target;
@@ -290,6 +328,9 @@ impl Fabric {
         end.peer = shown(canonical, bound);
         end.state = State::Answering;
         end.owner = Owner::Listener(id);
+        let (local, peer) = (end.local, end.peer);
+        entry.set_options(Side::Server, options);
+        self.host_mut(node).flows.take(local, peer, options.reuse);
         self.answer(fx, server);
     }
 
@@ -392,7 +433,7 @@ impl Fabric {
         };
         self.host_mut(listener.node)
             .tcp
-            .release(listener.address.port(), Some(id));
+            .release(listener.address.port(), id, Use::Receives);
         fx.free_token(listener.arrival.token);
     }
 }

@@ -5,10 +5,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::addr::{overlap, receives, wildcard};
+use super::addr::{overlap, receives};
+use super::flows::Flows;
 use super::slab::SocketId;
 use super::{Effects, os_error};
-use crate::kernel::{Choices, EntityKey, Point, Site};
+use crate::kernel::{Choices, EntityKey, Point, SimTime, Site};
 
 /// Where the ephemeral ports of a node begin, drawn once for each boot.
 const PORT: Site = Site::new("net.port");
@@ -26,6 +27,7 @@ pub(super) struct Host {
     pub(super) boot: u32,
     pub(super) udp: Ports,
     pub(super) tcp: Ports,
+    pub(super) flows: Flows,
     ephemeral: Ephemeral,
 }
 
@@ -46,8 +48,34 @@ pub(super) struct Ports {
 struct Binding {
     port: u16,
     address: IpAddr,
-    /// Who receives what comes to the port: nobody, if a connection to elsewhere holds it.
-    socket: Option<SocketId>,
+    socket: SocketId,
+    use_of: Use,
+    reuse: Reuse,
+}
+
+/// What a socket has a port for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It receives what comes to the port.
+    Receives,
+    /// It keeps the port, for a connection or for later.
+    Keeps,
+}
+
+/// Whether a socket of streams shares its port with others that would: `SO_REUSEADDR`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// It does not.
+    #[default]
+    No,
+    /// It does, with all that do and do not listen.
+    Yes,
+}
+
+impl Reuse {
+    pub(super) const fn allowed(self) -> bool {
+        matches!(self, Self::Yes)
+    }
 }
 
 impl Host {
@@ -62,6 +90,7 @@ impl Host {
             boot: 0,
             udp: Ports::default(),
             tcp: Ports::default(),
+            flows: Flows::default(),
             ephemeral,
         }
     }
@@ -70,6 +99,7 @@ impl Host {
     pub(super) fn forget(&mut self) {
         self.udp.taken.clear();
         self.tcp.taken.clear();
+        self.flows.clear();
         self.ephemeral.next = None;
     }
 
@@ -82,6 +112,7 @@ impl Host {
         fx: &mut F,
         protocol: Protocol,
         address: SocketAddr,
+        reuse: Reuse,
     ) -> io::Result<SocketAddr> {
         let ip = address.ip().to_canonical();
         let is_here = ip.is_unspecified() || ip.is_loopback() || self.addresses.contains(&ip);
@@ -89,20 +120,29 @@ impl Host {
             return Err(os_error(libc::EADDRNOTAVAIL));
         }
         if address.port() == 0 {
-            let port = self.ephemeral_port(fx, protocol, address.ip());
+            let now = fx.now();
+            let port = self.ephemeral_port(fx, |host, port| {
+                host.is_free(
+                    now,
+                    protocol,
+                    SocketAddr::new(address.ip(), port),
+                    Reuse::No,
+                )
+            });
             // Linux calls the lack of a port for bind an address in use.
             return Ok(SocketAddr::new(
                 address.ip(),
                 port.ok_or_else(|| os_error(libc::EADDRINUSE))?,
             ));
         }
-        if self.ports(protocol).is_taken(address.ip(), address.port()) {
+        if !self.is_free(fx.now(), protocol, address, reuse) {
             return Err(os_error(libc::EADDRINUSE));
         }
         Ok(address)
     }
 
-    /// An ephemeral port for a connection that leaves from `source`, taken until it is released.
+    /// An ephemeral port for a connection from the address `source` to `peer`. Ports are shared by
+    /// connections to different peers.
     ///
     /// # Errors
     /// `EADDRNOTAVAIL` when all are taken.
@@ -110,20 +150,24 @@ impl Host {
         &mut self,
         fx: &mut F,
         source: IpAddr,
+        peer: SocketAddr,
     ) -> io::Result<u16> {
-        let any = wildcard(source);
-        let port = self
-            .ephemeral_port(fx, Protocol::Tcp, any)
-            .ok_or_else(|| os_error(libc::EADDRNOTAVAIL))?;
-        self.tcp.take(SocketAddr::new(any, port), None);
-        Ok(port)
+        let now = fx.now();
+        self.ephemeral_port(fx, |host, port| {
+            let local = SocketAddr::new(source, port);
+            !host
+                .tcp
+                .of(port)
+                .any(|binding| overlap(binding.address, source))
+                && !host.flows.contains(now, local, peer)
+        })
+        .ok_or_else(|| os_error(libc::EADDRNOTAVAIL))
     }
 
     fn ephemeral_port<F: Effects>(
         &mut self,
         fx: &mut F,
-        protocol: Protocol,
-        address: IpAddr,
+        mut is_free: impl FnMut(&mut Self, u16) -> bool,
     ) -> Option<u16> {
         const COUNT: u16 = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
         let Ephemeral { point, next } = &mut self.ephemeral;
@@ -133,16 +177,23 @@ impl Host {
             u16::try_from(drawn).expect("drawn between two ports")
         });
         let after = |tried| EPHEMERAL_FIRST + (start - EPHEMERAL_FIRST + tried) % COUNT;
-        let ports = self.ports(protocol);
-        let tried = (0..COUNT).find(|tried| !ports.is_taken(address, after(*tried)))?;
+        let tried = (0..COUNT).find(|tried| is_free(self, after(*tried)))?;
         self.ephemeral.next = Some(after(tried + 1));
         Some(after(tried))
     }
 
-    const fn ports(&self, protocol: Protocol) -> &Ports {
+    fn is_free(
+        &mut self,
+        now: SimTime,
+        protocol: Protocol,
+        address: SocketAddr,
+        reuse: Reuse,
+    ) -> bool {
         match protocol {
-            Protocol::Tcp => &self.tcp,
-            Protocol::Udp => &self.udp,
+            Protocol::Udp => !self.udp.is_taken(address, reuse),
+            Protocol::Tcp => {
+                !self.tcp.is_taken(address, reuse) && !self.flows.prevents(now, address, reuse)
+            }
         }
     }
 }
@@ -155,27 +206,33 @@ pub(super) enum Protocol {
 }
 
 impl Ports {
-    /// Takes a port for a socket, or for a connection (`None`). It must be free.
-    pub(super) fn take(&mut self, address: SocketAddr, socket: Option<SocketId>) {
-        let (port, address) = (address.port(), address.ip());
+    /// Takes a port for a socket. It must be free.
+    pub(super) fn take(
+        &mut self,
+        address: SocketAddr,
+        socket: SocketId,
+        use_of: Use,
+        reuse: Reuse,
+    ) {
+        let port = address.port();
         let at = self.taken.partition_point(|binding| binding.port <= port);
-        self.taken.insert(
-            at,
-            Binding {
-                port,
-                address,
-                socket,
-            },
-        );
+        let binding = Binding {
+            port,
+            address: address.ip(),
+            socket,
+            use_of,
+            reuse,
+        };
+        self.taken.insert(at, binding);
     }
 
-    /// Frees the port that this socket holds, or that a connection holds (`None`).
-    pub(super) fn release(&mut self, port: u16, socket: Option<SocketId>) {
+    /// Frees the port that a socket has for this use.
+    pub(super) fn release(&mut self, port: u16, socket: SocketId, use_of: Use) {
         let first = self.first(port);
         let held = self.taken[first..]
             .iter()
             .take_while(|binding| binding.port == port)
-            .position(|binding| binding.socket == socket);
+            .position(|binding| (binding.socket, binding.use_of) == (socket, use_of));
         if let Some(held) = held {
             self.taken.remove(first + held);
         }
@@ -185,14 +242,26 @@ impl Ports {
     /// two that overlap are bound.
     pub(super) fn find(&self, to: SocketAddr) -> Option<SocketId> {
         let mut bindings = self.of(to.port());
-        bindings
-            .find(|binding| receives(binding.address, to.ip()))?
-            .socket
+        let found = bindings.find(|binding| {
+            binding.use_of == Use::Receives && receives(binding.address, to.ip())
+        })?;
+        Some(found.socket)
     }
 
-    fn is_taken(&self, address: IpAddr, port: u16) -> bool {
-        self.of(port)
-            .any(|binding| overlap(binding.address, address))
+    /// Whether a socket receives what comes to an address, or to a part of it.
+    pub(super) fn is_received_at(&self, address: SocketAddr) -> bool {
+        self.of(address.port()).any(|binding| {
+            binding.use_of == Use::Receives && overlap(binding.address, address.ip())
+        })
+    }
+
+    /// Whether a socket that would share this address is in the way: one that receives shares with
+    /// nobody.
+    fn is_taken(&self, address: SocketAddr, reuse: Reuse) -> bool {
+        self.of(address.port()).any(|binding| {
+            let shares = reuse.allowed() && binding.reuse.allowed() && binding.use_of == Use::Keeps;
+            overlap(binding.address, address.ip()) && !shares
+        })
     }
 
     fn of(&self, port: u16) -> impl Iterator<Item = &Binding> {

@@ -9,7 +9,7 @@
 //!
 //! # Fidelity
 //! A write to a stream travels as one packet, without segmentation, Nagle's algorithm or congestion
-//! control. Connections leave no `TIME_WAIT`. There is no bandwidth, duplication or corruption, no
+//! control. There is no bandwidth, duplication or corruption, no
 //! multicast or broadcast, and names resolve at once. A packet in flight when its link is cut is
 //! lost if the link is still cut at its arrival. Nothing reaches a host whose power was lost while
 //! the packet was in flight, even if it is up again.
@@ -18,12 +18,15 @@ mod addr;
 mod connection;
 mod dns;
 mod flow;
+mod flows;
 mod handshake;
 mod host;
 mod link;
 mod map;
+mod options;
 mod pipe;
 mod slab;
+mod socket;
 mod stream;
 mod udp;
 
@@ -35,8 +38,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use connection::EndId;
+pub(crate) use host::Reuse;
 pub use link::LinkConfig;
+pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
+pub(crate) use socket::IpFamily;
 pub(crate) use udp::Take;
 
 use self::addr::Addresses;
@@ -46,6 +52,7 @@ use self::handshake::Listener;
 use self::host::Host;
 use self::link::Wire;
 use self::slab::Slab;
+use self::socket::TcpSocket;
 use self::udp::{Packets, UdpSocket};
 use crate::kernel::{Choices, EntityKey, EventKey, FaultCounters, Kind, NodeId, SimTime, Step};
 
@@ -138,6 +145,8 @@ pub(crate) struct Fabric {
     sockets: Slab<UdpSocket>,
     packets: Packets,
     listeners: Slab<Listener>,
+    /// Stream sockets that neither listen nor are connected.
+    unconnected: Slab<TcpSocket>,
     connections: Slab<Connection>,
 }
 
@@ -156,6 +165,7 @@ impl Fabric {
             sockets: Slab::new(),
             packets: Packets::default(),
             listeners: Slab::new(),
+            unconnected: Slab::new(),
             connections: Slab::new(),
         }
     }
@@ -301,6 +311,7 @@ impl Fabric {
     pub(crate) fn process_died<F: Effects>(&mut self, fx: &mut F, node: NodeId, how: Death) {
         self.close_streams_of(fx, node, how);
         self.close_listeners_of(fx, node, how);
+        self.close_unconnected_of(node);
         self.close_sockets_of(fx, node);
         if how == Death::Crash {
             let host = self.host_mut(node);

@@ -14,18 +14,8 @@
 use core::cmp::max;
 use std::collections::VecDeque;
 
+use super::options::Options;
 use crate::kernel::{EventKey, SimTime};
-
-/// What the sender keeps until it is acknowledged: a write beyond it waits.
-pub(super) const SEND_BUFFER_BYTES: u64 = 128 * 1024;
-/// What the receiver takes before it is read. Linux: the middle value of net.ipv4.tcp_rmem.
-pub(super) const RECEIVE_WINDOW_BYTES: u64 = 128 * 1024;
-/// A reader tells of a wider window once it has grown by this much, and not for each byte read:
-/// the receiver's part in avoiding silly windows (RFC 1122, 4.2.3.3). At most half of the window,
-/// or a sender that filled it might never hear.
-const WINDOW_STEP_BYTES: u64 = RECEIVE_WINDOW_BYTES / 2;
-/// A waiting writer is woken when this much is free, and not for each byte, as on Linux.
-const FREE_TO_WAKE_BYTES: u64 = SEND_BUFFER_BYTES / 3;
 
 /// One direction of a connection.
 #[derive(Debug)]
@@ -40,6 +30,10 @@ pub(super) struct Pipe {
     edge: u64,
     /// The edge of which the receiver told last.
     told: u64,
+    /// What the receiver takes before it is read.
+    window: u64,
+    /// What the sender keeps until it is acknowledged: a write beyond it waits.
+    send_buffer: u64,
     fin: Fin,
     /// What is on its way, in order of arrival: packets of a connection do not overtake.
     flight: VecDeque<Segment>,
@@ -95,15 +89,19 @@ struct News {
 }
 
 impl Pipe {
-    pub(super) const fn new() -> Self {
+    /// An empty one, between a sender and a receiver with these options.
+    pub(super) fn new(sender: &Options, receiver: &Options) -> Self {
+        let window = receiver.receive_window();
         Self {
+            window,
+            send_buffer: sender.send_room(),
             bytes: VecDeque::new(),
             read: 0,
             delivered: 0,
             sent: 0,
             acked: 0,
-            edge: RECEIVE_WINDOW_BYTES,
-            told: RECEIVE_WINDOW_BYTES,
+            edge: window,
+            told: window,
             fin: Fin::Open,
             flight: VecDeque::new(),
             news: VecDeque::new(),
@@ -152,7 +150,9 @@ impl Pipe {
         );
         self.bytes.drain(..length);
         self.read += length as u64;
-        self.read + RECEIVE_WINDOW_BYTES - self.told >= WINDOW_STEP_BYTES
+        // Half of the window, and not each byte read: the receiver's part in avoiding silly windows
+        // (RFC 1122, 4.2.3.3). With more, a sender that filled it might never hear.
+        self.read + self.window - self.told >= self.window / 2
     }
 
     /// Ends the stream behind what is written.
@@ -236,7 +236,7 @@ impl Pipe {
             "bytes do not appear"
         );
         assert!(
-            self.delivered <= self.read + RECEIVE_WINDOW_BYTES,
+            self.delivered <= self.read + self.window,
             "the window is kept"
         );
         if fin {
@@ -267,7 +267,7 @@ impl Pipe {
     }
 
     fn told_now(&mut self) -> u64 {
-        self.told = self.read + RECEIVE_WINDOW_BYTES;
+        self.told = self.read + self.window;
         self.told
     }
 
@@ -295,12 +295,13 @@ impl Pipe {
     /// Bytes that a write would accept.
     pub(super) fn free(&self) -> u64 {
         // With the end of the stream acknowledged, more is acknowledged than written.
-        SEND_BUFFER_BYTES - self.written().saturating_sub(self.acked)
+        self.send_buffer - self.written().saturating_sub(self.acked)
     }
 
     /// Whether there is so much room that a writer should hear of it.
     pub(super) fn is_roomy(&self) -> bool {
-        self.free() >= FREE_TO_WAKE_BYTES
+        // A third, and not each byte, as on Linux.
+        self.free() >= self.send_buffer / 3
     }
 
     /// Whether something is written that could not be sent yet.
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn news_arrives_in_order() {
         let at = SimTime::from_nanos;
-        let mut pipe = Pipe::new();
+        let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"ab");
         let segment = pipe.next_segment().unwrap();
         pipe.tell(at(10));
@@ -368,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_segment_again_brings_all_that_is_missing() {
-        let mut pipe = Pipe::new();
+        let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"abc");
         let lost = pipe.next_segment().unwrap();
         assert_eq!(lost.length(), 3);

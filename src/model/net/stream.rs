@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::connection::{Connection, End, EndId, Owner, Side, State};
+use super::options::Options;
 use super::{Answer, Death, Effects, Fabric, os_error};
 use crate::kernel::{Kind, NodeId};
 
@@ -135,10 +136,12 @@ impl Fabric {
     /// `ENOTCONN` if the connection ended, `EBADF`.
     pub(crate) fn shutdown<F: Effects>(&mut self, fx: &mut F, id: EndId) -> io::Result<()> {
         let connection = held(self.connections.get_mut(id.connection), id)?;
+        let ended = connection.pipe(id.side.other()).is_finished();
         let (end, pipe) = connection.sending(id.side);
         if end.state != State::Open {
             return Err(os_error(libc::ENOTCONN));
         }
+        end.closed_first |= !ended && !pipe.is_closed();
         pipe.finish();
         self.transmit(fx, id);
         Ok(())
@@ -152,15 +155,17 @@ impl Fabric {
             return;
         };
         let unread = connection.pipe(id.side.other()).readable() > 0;
+        let ended = connection.pipe(id.side.other()).is_finished();
         let (end, pipe) = connection.sending(id.side);
         end.let_go(fx);
-        let (node, port, state) = (end.node, end.local.port(), end.state);
-        let abort = unread || end.linger == Some(Duration::ZERO);
+        end.closed_first |= !ended && !pipe.is_closed();
+        let (bound, state) = (end.bound.take(), end.state);
+        let abort = unread || end.options.linger == Some(Duration::ZERO);
         if state == State::Open && !abort {
             pipe.finish();
         }
-        if id.side == Side::Client {
-            self.host_mut(node).tcp.release(port, None);
+        if let Some(bound) = bound {
+            self.close_socket(bound);
         }
         match state {
             State::Open if abort => self.abort(fx, id),
@@ -195,20 +200,12 @@ impl Fabric {
         }
     }
 
-    /// The end's option of this name; it has no effect, since nothing is held back.
+    /// The options of an end.
     ///
     /// # Errors
     /// `EBADF`.
-    pub(crate) fn nodelay(&mut self, id: EndId) -> io::Result<&mut bool> {
-        Ok(&mut self.held_mut(id)?.nodelay)
-    }
-
-    /// How long closing lingers; only zero makes a difference.
-    ///
-    /// # Errors
-    /// `EBADF`.
-    pub(crate) fn linger(&mut self, id: EndId) -> io::Result<&mut Option<Duration>> {
-        Ok(&mut self.held_mut(id)?.linger)
+    pub(crate) fn options(&mut self, id: EndId) -> io::Result<&mut Options> {
+        Ok(&mut self.held_mut(id)?.options)
     }
 
     pub(super) fn held_mut(&mut self, id: EndId) -> io::Result<&mut End> {

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::addr::shown;
-use super::host::Protocol;
+use super::host::{Protocol, Reuse, Use};
 use super::link::Passage;
 use super::{Answer, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
 use crate::kernel::{Family, Kind, NodeId};
@@ -77,7 +77,9 @@ impl Fabric {
         node: NodeId,
         address: SocketAddr,
     ) -> io::Result<SocketId> {
-        let local = self.host_mut(node).bindable(fx, Protocol::Udp, address)?;
+        let local = self
+            .host_mut(node)
+            .bindable(fx, Protocol::Udp, address, Reuse::No)?;
         let id = self.sockets.insert(UdpSocket {
             node,
             local,
@@ -87,7 +89,8 @@ impl Fabric {
             error: None,
             arrival: Signal::new(fx),
         });
-        self.host_mut(node).udp.take(local, Some(id));
+        let host = self.host_mut(node);
+        host.udp.take(local, id, Use::Receives, Reuse::No);
         fx.record(Kind::SocketBound, node, subject(node, local), 0, &[]);
         Ok(id)
     }
@@ -109,8 +112,8 @@ impl Fabric {
         if bound.is_unspecified() {
             let source = SocketAddr::new(route.source, socket.local.port());
             socket.local = shown(source, bound);
-            host.udp.release(source.port(), Some(id));
-            host.udp.take(socket.local, Some(id));
+            host.udp.release(source.port(), id, Use::Receives);
+            host.udp.take(socket.local, id, Use::Receives, Reuse::No);
         }
         socket.peer = Some(shown(SocketAddr::new(route.to, peer.port()), bound));
         Ok(())
@@ -274,7 +277,7 @@ impl Fabric {
         };
         self.host_mut(socket.node)
             .udp
-            .release(socket.local.port(), Some(id));
+            .release(socket.local.port(), id, Use::Receives);
         for packet in socket.queue {
             self.packets.release(packet);
         }

@@ -291,7 +291,7 @@ fn an_end_that_is_gone_sends_nothing_again() {
     let (client, _, _) = world.pair();
     world.cut(A, B);
     world.write(client, b"x").unwrap();
-    *world.net.linger(client).unwrap() = Some(Duration::ZERO);
+    world.net.options(client).unwrap().linger = Some(Duration::ZERO);
     world.close(client);
     assert!(world.fx.queue.is_empty());
 }
@@ -332,7 +332,7 @@ fn a_lost_reset_leaves_the_peer_half_open() {
     let mut world = World::new();
     let (client, server, _) = world.pair();
     world.cut(B, A);
-    *world.net.linger(server).unwrap() = Some(Duration::ZERO);
+    world.net.options(server).unwrap().linger = Some(Duration::ZERO);
     world.close(server);
     world.run(10 * S);
     world.heal(B, A);

@@ -230,7 +230,7 @@ fn a_connection_reset_in_the_queue_is_still_accepted() {
     let client = world.connect(A, "10.0.0.2:80");
     world.run(3 * MS);
     world.write(client, b"hi").unwrap();
-    *world.net.linger(client).unwrap() = Some(Duration::ZERO);
+    world.net.options(client).unwrap().linger = Some(Duration::ZERO);
     world.close(client);
     world.run(MS);
     let server = world.accept(listener).unwrap();

@@ -3,6 +3,7 @@
 mod faults;
 mod handshake;
 mod processes;
+mod socket;
 mod stream;
 mod udp;
 
@@ -278,6 +279,7 @@ impl World {
         assert_eq!(self.net.connections.len(), 0, "connections");
         assert_eq!(self.net.listeners.len(), 0, "listeners");
         assert_eq!(self.net.sockets.len(), 0, "sockets");
+        assert_eq!(self.net.unconnected.len(), 0, "unconnected sockets");
         assert_eq!(self.net.packets.counts().0, 0, "datagrams");
         assert!(self.fx.in_use.is_empty(), "tokens: {:?}", self.fx.in_use);
     }

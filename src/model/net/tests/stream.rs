@@ -42,7 +42,7 @@ fn a_reset_does_not_overtake_what_was_sent_before() {
         let mut world = World::with(jittery(), seed);
         let (client, server, _) = world.pair();
         world.write(server, b"first").unwrap();
-        *world.net.linger(server).unwrap() = Some(Duration::ZERO);
+        world.net.options(server).unwrap().linger = Some(Duration::ZERO);
         world.close(server);
         while world.net.peer(client).is_ok() {
             assert!(world.step());
@@ -257,7 +257,7 @@ fn lingering_for_no_time_resets_and_the_error_is_told_once() {
     let Answer::Wait(token) = world.net.readable(client).unwrap() else {
         panic!("nothing yet")
     };
-    *world.net.linger(server).unwrap() = Some(Duration::ZERO);
+    world.net.options(server).unwrap().linger = Some(Duration::ZERO);
     world.close(server);
     world.run(MS);
     assert!(world.fx.woken.contains(&token));
@@ -290,11 +290,11 @@ fn bytes_for_a_closed_stream_are_answered_with_a_reset() {
 fn options_are_remembered() {
     let mut world = World::new();
     let (client, server, _) = world.pair();
-    *world.net.nodelay(client).unwrap() = true;
-    assert!(*world.net.nodelay(client).unwrap());
-    assert!(!*world.net.nodelay(server).unwrap());
+    world.net.options(client).unwrap().nodelay = true;
+    assert!(world.net.options(client).unwrap().nodelay);
+    assert!(!world.net.options(server).unwrap().nodelay);
     world.close(client);
-    assert_eq!(code(world.net.nodelay(client).map(|on| *on)), libc::EBADF);
+    assert_eq!(code(world.net.options(client).copied()), libc::EBADF);
 }
 
 #[test]
