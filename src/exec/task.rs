@@ -386,7 +386,7 @@ impl<T> JoinHandle<T> {
             sim: 0,
             node: NodeId::TEST,
             slot: 0,
-            id: TaskId::new(u64::MAX),
+            id: TaskId::NEVER_SPAWNED,
         })
     }
 
@@ -396,10 +396,11 @@ impl<T> JoinHandle<T> {
         self.task.as_ref().is_none_or(FallibleTask::is_finished)
     }
 
-    /// The task's id; `None` if it was never spawned since its node is not running.
+    /// The task's id; [`TaskId::NEVER_SPAWNED`] if its node was not running.
     #[must_use]
-    pub fn id(&self) -> Option<TaskId> {
-        self.abort.as_ref().map(|abort| abort.id)
+    pub fn id(&self) -> TaskId {
+        let abort = self.abort.as_ref();
+        abort.map_or(TaskId::NEVER_SPAWNED, |abort| abort.id)
     }
 }
 
@@ -407,7 +408,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let id = self.id().unwrap_or(TaskId::new(u64::MAX));
+        let id = self.id();
         let cancelled = JoinError { id, payload: None };
         let Some(task) = &mut self.task else {
             return Poll::Ready(Err(cancelled));

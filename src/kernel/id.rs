@@ -54,6 +54,11 @@ id! {
     Step(u64), "e"
 }
 
+impl TaskId {
+    /// What a task is called that was never spawned, since its node was not running.
+    pub const NEVER_SPAWNED: Self = Self(u64::MAX);
+}
+
 impl NodeId {
     /// The node on which the test's own code runs.
     pub const TEST: Self = Self(0);

@@ -72,6 +72,8 @@ kinds! {
     Blocked = "blocking call";
     /// A timer fired; subject: its local deadline in nanoseconds.
     TimerFired = "timer fired";
+    /// A timer was given up before it fired; subject: its local deadline in nanoseconds.
+    TimerCancelled = "timer cancelled";
     /// The program drew random numbers; subject: choice point, value: the number or its length.
     Drawn = "drawn";
     /// A datagram left its socket; subject: to, value: length.

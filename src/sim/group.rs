@@ -18,7 +18,7 @@ pub struct GroupBuilder {
 }
 
 /// A label's key, and its value for each member.
-type Labeller = (String, Box<dyn Fn(u32) -> String>);
+type Labeller = (String, Box<dyn Fn(u32) -> String + Send + Sync>);
 
 impl GroupBuilder {
     pub(crate) const fn new(name: String, sizes: RangeInclusive<u32>) -> Self {
@@ -34,7 +34,7 @@ impl GroupBuilder {
     pub fn label(
         mut self,
         key: impl Into<String>,
-        value: impl Fn(u32) -> String + 'static,
+        value: impl Fn(u32) -> String + Send + Sync + 'static,
     ) -> Self {
         self.label = Some((key.into(), Box::new(value)));
         self

@@ -19,10 +19,13 @@
 //! | `syscall(SYS_futex)` with a timeout (`park_timeout`, `recv_timeout`) | `Sleep`: `ETIMEDOUT` |
 //! | `[p]poll`, `[p]select`, `epoll_[p]wait` with a timeout but zero | `Sleep`: nothing is ready |
 //! | `socket`, `socketpair` | `Socket`: `EACCES` |
-//! | `getaddrinfo` | `Socket`: `EAI_FAIL` |
+//! | `getaddrinfo`, `gethostbyname[2]` | `Socket`: `EAI_FAIL`, nothing |
 //! | `open[at][64]`, `creat[64]`, `fopen[64]`, `opendir` | `File`: `EACCES` |
-//! | `statx`, `readlink`, `realpath` | `File`: `EACCES` |
-//! | `mkdir`, `rmdir`, `unlink[at]`, `rename`, `link[at]`, `symlink`, `chmod` | `File`: `EACCES` |
+//! | `[l]stat[64]`, `fstatat[64]`, `statx`, `access`, `faccessat` | `File`: `EACCES` |
+//! | `readlink`, `realpath`, `link[at]`, `symlink[at]` | `File`: `EACCES` |
+//! | `mkdir[at]`, `rmdir`, `unlink[at]`, `rename[at]` | `File`: `EACCES` |
+//! | `chmod`, `[l]chown`, `fchownat`, `utimensat`, `truncate[64]`, `chdir` | `File`: `EACCES` |
+//! | `mkstemp[64]`, `mkdtemp` | `File`: `EACCES` |
 //! | `fork`, `posix_spawn[p]`, `execv[e]`, `execvp`, `system`, `popen` | `ChildProcess`: `EPERM` |
 //! | `read`, `readv` of descriptor 0 | `Stdin`: `EBADF` |
 //! | `exit`, `_exit`, `_Exit` | `Exit`: prints one line and ends the process with 101 |
@@ -41,9 +44,9 @@
 //!   (`pthread_cond_timedwait`, `getchar`).
 //! - `getpid`, `gettid`, `clock`, `getrusage`, addresses, the time-stamp counter: see [`probe`].
 //! - A descriptor opened before the simulation and used in it.
-//! - Calls that name files without opening them: `stat` and its kin, `access`, `truncate`, `chown`,
-//!   `utimensat`, `mkdirat`, `renameat`, `symlinkat`, `getcwd`, `chdir`; and `mkstemp`, `pipe2`,
-//!   `gethostbyname`.
+//! - `getcwd`, since std asks it when it prints a backtrace; `pipe[2]`, which leads nowhere by
+//!   itself; and calls that std does not make: `renameat2`, `readlinkat`, `fchmodat`, `mknod`,
+//!   `mkfifo`, `nftw`, `glob` and their like.
 //! - `vfork`: a wrapper would return into a frame that its child has already left. std does not
 //!   call it.
 //! - `abort`, so that a crash still looks like one to whoever runs the process.

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::Id;
 use crate::exec::{AbortHandle, JoinError, JoinHandle, context, spawn_on};
-use crate::kernel::TaskId;
 
 /// Tasks that are joined in the order in which they end; dropping the set aborts them.
 pub struct JoinSet<T> {
@@ -168,9 +168,8 @@ impl<T: 'static> JoinSet<T> {
         poll_fn(|cx| self.poll_join_next(cx)).await
     }
 
-    /// As [`join_next`](Self::join_next), with the task's id (`None` if its node was not running
-    /// when it was spawned).
-    pub async fn join_next_with_id(&mut self) -> Option<Result<(Option<TaskId>, T), JoinError>> {
+    /// As [`join_next`](Self::join_next), with the task's id.
+    pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         let ended = poll_fn(|cx| self.poll_next(cx)).await?;
         Some(ended.1.map(|output| (ended.0, output)))
     }
@@ -211,11 +210,7 @@ impl<T: 'static> JoinSet<T> {
         outputs
     }
 
-    #[expect(clippy::type_complexity, reason = "a task's id beside what it gave")]
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Option<TaskId>, Result<T, JoinError>)>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Id, Result<T, JoinError>)>> {
         if self.tasks.is_empty() {
             return Poll::Ready(None);
         }

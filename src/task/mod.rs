@@ -10,7 +10,7 @@ use std::task::Poll;
 
 pub use crate::exec::{AbortHandle, JoinError, JoinHandle};
 use crate::exec::{context, spawn_on};
-use crate::kernel::TaskId;
+pub use crate::kernel::TaskId as Id;
 pub use join_set::JoinSet;
 
 /// Spawns a task on the running node.
@@ -97,6 +97,6 @@ pub async fn yield_now() {
 /// If this thread runs no simulation.
 #[must_use]
 #[track_caller]
-pub fn id() -> TaskId {
+pub fn id() -> Id {
     context::with(|context| context.current.task.get())
 }

@@ -5,8 +5,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures::Stream;
-
 use super::{Instant, Sleep, sleep_until};
 
 /// Ticks every `period`, the first time at once.
@@ -26,7 +24,7 @@ pub fn interval(period: Duration) -> Interval {
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(!period.is_zero(), "`period` must be non-zero");
     Interval {
-        sleep: sleep_until(start),
+        sleep: Box::pin(sleep_until(start)),
         period,
         missed: MissedTickBehavior::default(),
     }
@@ -65,7 +63,7 @@ impl MissedTickBehavior {
 /// Ticks at a fixed period; made by [`interval`] and [`interval_at`].
 #[derive(Debug)]
 pub struct Interval {
-    sleep: Sleep,
+    sleep: Pin<Box<Sleep>>,
     period: Duration,
     missed: MissedTickBehavior,
 }
@@ -82,7 +80,7 @@ impl Interval {
 
     /// Polls for the next tick.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        ready!(Pin::new(&mut self.sleep).poll(cx));
+        ready!(self.sleep.as_mut().poll(cx));
         let due = self.sleep.deadline();
         let now = Instant::now();
         let late = now > due.saturating_add(LATE);
@@ -91,7 +89,7 @@ impl Interval {
         } else {
             due.saturating_add(self.period)
         };
-        Pin::new(&mut self.sleep).reset(next);
+        self.sleep.as_mut().reset(next);
         Poll::Ready(due)
     }
 
@@ -115,7 +113,7 @@ impl Interval {
 
     /// The next tick is at `deadline`.
     pub fn reset_at(&mut self, deadline: Instant) {
-        Pin::new(&mut self.sleep).reset(deadline);
+        self.sleep.as_mut().reset(deadline);
     }
 
     /// What happens when a tick is asked for late.
@@ -133,13 +131,5 @@ impl Interval {
     #[must_use]
     pub const fn period(&self) -> Duration {
         self.period
-    }
-}
-
-impl Stream for Interval {
-    type Item = Instant;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
-        self.poll_tick(cx).map(Some)
     }
 }

@@ -1,6 +1,7 @@
 //! Waiting until an instant.
 
 use core::fmt;
+use core::marker::PhantomPinned;
 use core::time::Duration;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::Instant;
 use crate::exec::{Event, context};
-use crate::kernel::EventKey;
+use crate::kernel::{EventKey, Kind};
 
 /// Waits for `duration` by the running node's monotonic clock.
 ///
@@ -28,16 +29,30 @@ pub const fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         deadline,
         timer: None,
+        pinned: PhantomPinned,
     }
 }
 
-/// Future of [`sleep`] and [`sleep_until`].
-///
-/// Dropping it takes its timer out of the simulation; nothing is left behind.
-#[must_use = "a sleep does nothing unless it is awaited"]
-pub struct Sleep {
-    deadline: Instant,
-    timer: Option<EventKey>,
+pin_project_lite::pin_project! {
+    /// Future of [`sleep`] and [`sleep_until`].
+    ///
+    /// Dropping it takes its timer out of the simulation; nothing is left behind. Like tokio's, it
+    /// must be pinned before it is polled in place.
+    #[must_use = "a sleep does nothing unless it is awaited"]
+    pub struct Sleep {
+        deadline: Instant,
+        timer: Option<EventKey>,
+        // Nothing here needs it, but a program that could do without pinning would not compile
+        // with tokio.
+        #[pin]
+        pinned: PhantomPinned,
+    }
+
+    impl PinnedDrop for Sleep {
+        fn drop(this: Pin<&mut Self>) {
+            cancel(this.project().timer);
+        }
+    }
 }
 
 impl Sleep {
@@ -56,26 +71,41 @@ impl Sleep {
 
     /// Waits until another deadline instead.
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        let this = self.get_mut();
-        this.cancel();
-        this.deadline = deadline;
+        let this = self.project();
+        cancel(this.timer);
+        *this.deadline = deadline;
     }
+}
 
-    fn cancel(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            let cancelled =
-                context::try_with(|context| context.world.borrow_mut().base.queue.cancel(timer));
-            // Its waker is dropped here, when the world is no longer borrowed.
-            drop(cancelled);
+/// Takes a timer out of the simulation, if it is still in it.
+fn cancel(timer: &mut Option<EventKey>) {
+    let Some(timer) = timer.take() else {
+        return;
+    };
+    let cancelled = context::try_with(|context| {
+        let mut world = context.world.borrow_mut();
+        let cancelled = world.base.queue.cancel(timer)?;
+        if let Event::Timer {
+            node, deadline_ns, ..
+        } = cancelled.event
+            && !context.current.dead.get()
+        {
+            world.base.cause = context.current.step.get();
+            world
+                .base
+                .record(node, Kind::TimerCancelled, deadline_ns, 0);
         }
-    }
+        Some(cancelled)
+    });
+    // Its waker is dropped here, when the world is no longer borrowed.
+    drop(cancelled);
 }
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
         if context::is_dead() {
             return Poll::Pending;
         }
@@ -86,7 +116,7 @@ impl Future for Sleep {
             if world.monotonic_ns(node) >= this.deadline.as_ns() {
                 return Poll::Ready(());
             }
-            if let Some(timer) = this.timer
+            if let Some(timer) = *this.timer
                 && let Some(scheduled) = world.base.queue.get_mut(timer)
             {
                 if let Event::Timer { waker, .. } = &mut scheduled.event
@@ -96,15 +126,9 @@ impl Future for Sleep {
                 }
                 return Poll::Pending;
             }
-            this.timer = world.arm_timer(node, this.deadline.as_ns(), cx.waker());
+            *this.timer = world.arm_timer(node, this.deadline.as_ns(), cx.waker());
             Poll::Pending
         })
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        self.cancel();
     }
 }
 

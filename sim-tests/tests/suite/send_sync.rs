@@ -1,6 +1,9 @@
 //! Every public handle is `Send + Sync`, so that crates with such bounds compile.
 
-use stormglass::sim::{Clock, Group, Network, Node, NodeContext, Sim};
+use stormglass::sim::{
+    Clock, Group, GroupBuilder, Network, Node, NodeBuilder, NodeContext, PartitionGuard, Sim,
+};
+use stormglass::sync::{Barrier, watch};
 use stormglass::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 use stormglass::time::{Instant, Interval, Sleep, Timeout};
 
@@ -11,7 +14,13 @@ fn handles_are_send_and_sync() {
     send_sync::<Sim>();
     send_sync::<Node>();
     send_sync::<Group>();
+    send_sync::<GroupBuilder>();
+    send_sync::<NodeBuilder>();
     send_sync::<Network>();
+    send_sync::<PartitionGuard>();
+    send_sync::<Barrier>();
+    send_sync::<watch::Sender<u32>>();
+    send_sync::<watch::Receiver<u32>>();
     send_sync::<Clock>();
     send_sync::<JoinHandle<u32>>();
     send_sync::<AbortHandle>();

@@ -3,7 +3,10 @@
 use core::ffi::CStr;
 use core::ptr;
 
-use libc::{DIR, FILE, c_char, c_int, c_long, c_uint, c_void, iovec, mode_t, size_t, ssize_t};
+use libc::{
+    DIR, FILE, c_char, c_int, c_long, c_uint, c_void, gid_t, iovec, mode_t, off_t, off64_t, size_t,
+    ssize_t, timespec, uid_t,
+};
 
 use super::paths::{Access, is_harmless};
 use super::real::real;
@@ -60,6 +63,47 @@ path_calls! {
     fn symlink(target: *const c_char, path: *const c_char) -> c_int:
         Access::Write => path, else denied();
     fn chmod(path: *const c_char, mode: mode_t) -> c_int: Access::Write => path, else denied();
+    fn access(path: *const c_char, mode: c_int) -> c_int: Access::Read => path, else denied();
+    fn faccessat(directory: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int:
+        Access::Read => path, else denied();
+    fn chdir(path: *const c_char) -> c_int: Access::Write => path, else denied();
+    fn chown(path: *const c_char, owner: uid_t, group: gid_t) -> c_int:
+        Access::Write => path, else denied();
+    fn lchown(path: *const c_char, owner: uid_t, group: gid_t) -> c_int:
+        Access::Write => path, else denied();
+    fn fchownat(
+        directory: c_int,
+        path: *const c_char,
+        owner: uid_t,
+        group: gid_t,
+        flags: c_int
+    ) -> c_int: Access::Write => path, else denied();
+    fn mkdirat(directory: c_int, path: *const c_char, mode: mode_t) -> c_int:
+        Access::Write => path, else denied();
+    fn renameat(
+        from_directory: c_int,
+        from: *const c_char,
+        to_directory: c_int,
+        to: *const c_char
+    ) -> c_int: Access::Write => from, else denied();
+    fn symlinkat(target: *const c_char, directory: c_int, path: *const c_char) -> c_int:
+        Access::Write => path, else denied();
+    fn truncate(path: *const c_char, length: off_t) -> c_int:
+        Access::Write => path, else denied();
+    fn truncate64(path: *const c_char, length: off64_t) -> c_int:
+        Access::Write => path, else denied();
+    fn utimensat(
+        directory: c_int,
+        path: *const c_char,
+        times: *const timespec,
+        flags: c_int
+    ) -> c_int: Access::Write => path, else denied();
+    fn mkstemp(template: *mut c_char) -> c_int:
+        Access::Write => template, else denied();
+    fn mkstemp64(template: *mut c_char) -> c_int:
+        Access::Write => template, else denied();
+    fn mkdtemp(template: *mut c_char) -> *mut c_char:
+        Access::Write => template, else no_object();
 }
 
 /// Defines the functions that open a file, which take flags and perhaps a mode.
@@ -149,6 +193,49 @@ unsafe extern "C" fn statx(
         )
     };
     if result == 0 { 0 } else { -1 }
+}
+
+/// Defines the functions that look at a file, all one system call: glibc has most of them since
+/// 2.33 only, and before that linked them into each program.
+macro_rules! stats {
+    ($(
+        fn $name:ident(path $(in $directory:ident with $flags:ident)?) -> $status:ty:
+            $at:expr, $how:expr;
+    )*) => { $(
+        #[cfg_attr(not(test), unsafe(no_mangle))]
+        unsafe extern "C" fn $name(
+            $($directory: c_int,)?
+            path: *const c_char,
+            status: *mut $status,
+            $($flags: c_int,)?
+        ) -> c_int {
+            // SAFETY: the caller gives a path that is null or ends with a NUL.
+            if is_inside() && unsafe { is_path_refused(stringify!($name), path, Access::Read) } {
+                return denied();
+            }
+            // SAFETY: the caller keeps the contract of the function, which is that of the system
+            // call; on 64-bit Linux both kinds of status are the kernel's.
+            let result = unsafe {
+                real!(syscall: unsafe extern "C" fn(c_long, ...) -> c_long)(
+                    libc::SYS_newfstatat,
+                    $at,
+                    path,
+                    status,
+                    $how,
+                )
+            };
+            if result == 0 { 0 } else { -1 }
+        }
+    )* };
+}
+
+stats! {
+    fn stat(path) -> libc::stat: libc::AT_FDCWD, 0;
+    fn stat64(path) -> libc::stat64: libc::AT_FDCWD, 0;
+    fn lstat(path) -> libc::stat: libc::AT_FDCWD, libc::AT_SYMLINK_NOFOLLOW;
+    fn lstat64(path) -> libc::stat64: libc::AT_FDCWD, libc::AT_SYMLINK_NOFOLLOW;
+    fn fstatat(path in directory with flags) -> libc::stat: directory, flags;
+    fn fstatat64(path in directory with flags) -> libc::stat64: directory, flags;
 }
 
 refused! {
@@ -317,6 +404,57 @@ mod tests {
             );
             check(|| symlink(PATH, PATH), -1, "real file: symlink(/no/file)");
             check(|| chmod(PATH, 0), -1, "real file: chmod(/no/file)");
+        }
+    }
+
+    #[test]
+    fn files_are_named_without_being_opened_and_refused() {
+        let mut template = *b"/no/fileXXXXXX\0";
+        let template = template.as_mut_ptr().cast::<c_char>();
+        let text = |call: &str| format!("real file: {call}(/no/file)");
+        let temporary = |call: &str| format!("real file: {call}(/no/fileXXXXXX)");
+        // SAFETY: the strings end with a NUL, and what is refused is not written.
+        unsafe {
+            check(|| access(PATH, 0), -1, &text("access"));
+            check(|| faccessat(0, PATH, 0, 0), -1, &text("faccessat"));
+            check(|| chdir(PATH), -1, &text("chdir"));
+            check(|| chown(PATH, 0, 0), -1, &text("chown"));
+            check(|| lchown(PATH, 0, 0), -1, &text("lchown"));
+            check(|| fchownat(0, PATH, 0, 0, 0), -1, &text("fchownat"));
+            check(|| mkdirat(0, PATH, 0), -1, &text("mkdirat"));
+            check(|| renameat(0, PATH, 0, PATH), -1, &text("renameat"));
+            check(|| symlinkat(PATH, 0, PATH), -1, &text("symlinkat"));
+            check(|| truncate(PATH, 0), -1, &text("truncate"));
+            check(|| truncate64(PATH, 0), -1, &text("truncate64"));
+            check(
+                || utimensat(0, PATH, ptr::null(), 0),
+                -1,
+                &text("utimensat"),
+            );
+            check(|| mkstemp(template), -1, &temporary("mkstemp"));
+            check(|| mkstemp64(template), -1, &temporary("mkstemp64"));
+            check(|| mkdtemp(template), null_mut(), &temporary("mkdtemp"));
+            check(|| stat(PATH, null_mut()), -1, &text("stat"));
+            check(|| stat64(PATH, null_mut()), -1, &text("stat64"));
+            check(|| lstat(PATH, null_mut()), -1, &text("lstat"));
+            check(|| lstat64(PATH, null_mut()), -1, &text("lstat64"));
+            check(|| fstatat(0, PATH, null_mut(), 0), -1, &text("fstatat"));
+            check(|| fstatat64(0, PATH, null_mut(), 0), -1, &text("fstatat64"));
+        }
+    }
+
+    #[test]
+    fn outside_a_status_is_the_kernels() {
+        // SAFETY: zeros are a status, the paths end with a NUL.
+        unsafe {
+            let mut status: libc::stat = core::mem::zeroed();
+            assert_eq!(stat(SELF, &raw mut status), 0);
+            assert!(status.st_size > 0);
+            assert_eq!(status.st_mode & libc::S_IFMT, libc::S_IFREG);
+            assert_eq!(lstat(SELF, &raw mut status), 0);
+            assert_eq!(status.st_mode & libc::S_IFMT, libc::S_IFLNK);
+            assert_eq!((stat(PATH, &raw mut status), errno()), (-1, libc::ENOENT));
+            assert_eq!(fstatat(-1, SELF, &raw mut status, 0), 0);
         }
     }
 

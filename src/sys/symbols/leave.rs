@@ -1,12 +1,13 @@
 //! Leaving the simulation by a thread, a socket, another process or the end of this one: refused.
 
 use core::ffi::CStr;
+use core::ptr::null_mut;
 use std::borrow::Cow;
 use std::io::Write as _;
 
 use libc::{
-    FILE, addrinfo, c_char, c_int, c_void, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t,
-    pthread_attr_t, pthread_t,
+    FILE, addrinfo, c_char, c_int, c_void, hostent, pid_t, posix_spawn_file_actions_t,
+    posix_spawnattr_t, pthread_attr_t, pthread_t,
 };
 
 use super::real::real;
@@ -34,6 +35,9 @@ refused! {
         hints: *const addrinfo,
         result: *mut *mut addrinfo
     ) -> c_int: Socket of text(host), else libc::EAI_FAIL;
+    fn gethostbyname(host: *const c_char) -> *mut hostent: Socket of text(host), else null_mut();
+    fn gethostbyname2(host: *const c_char, family: c_int) -> *mut hostent:
+        Socket of text(host), else null_mut();
 
     fn fork() -> pid_t: ChildProcess, else fail(libc::EPERM);
     fn posix_spawn(
@@ -66,7 +70,7 @@ refused! {
     fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE:
         ChildProcess of text(command), else {
             fail(libc::EPERM);
-            core::ptr::null_mut()
+            null_mut()
         };
 }
 
@@ -136,7 +140,7 @@ const EXIT_REFUSED: c_int = 101;
 
 #[cfg(test)]
 mod tests {
-    use core::ptr::{null, null_mut};
+    use core::ptr::null;
 
     use super::super::testing::{check, errno, inside, inside_allowing, seen};
     use super::*;
@@ -181,6 +185,16 @@ mod tests {
                 || getaddrinfo(host, null(), null(), result),
                 libc::EAI_FAIL,
                 "real socket: getaddrinfo(db.example)",
+            );
+            check(
+                || gethostbyname(host),
+                null_mut(),
+                "real socket: gethostbyname(db.example)",
+            );
+            check(
+                || gethostbyname2(host, libc::AF_INET),
+                null_mut(),
+                "real socket: gethostbyname2(db.example)",
             );
         }
     }
