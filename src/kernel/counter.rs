@@ -58,6 +58,27 @@ families! {
     /// A packet is lost with some probability.
     Loss = "net.loss",
         "a datagram did not arrive, or stream bytes arrived later than they would";
+    /// A link loses packets for a while (a gray failure).
+    Gray = "net.gray",
+        "a datagram did not arrive, or stream bytes arrived later than they would";
+    /// Bits of a packet are flipped.
+    Corrupt = "net.corrupt",
+        "a program received a datagram with flipped bits, or stream bytes arrived later";
+    /// A datagram arrives twice.
+    Duplicate = "net.duplicate", "a socket received the second copy";
+    /// A datagram is held up, so that later ones overtake it.
+    Reorder = "net.reorder", "a socket received a datagram later than it would have";
+    /// A link takes longer for a while.
+    Delay = "net.delay", "a packet that somebody received arrived later than it would have";
+    /// A link carries no more than its bandwidth.
+    Bandwidth = "net.bandwidth",
+        "a packet waited in the queue before it was received, or found it full and was missed";
+    /// A link keeps its packets until the clog ends.
+    Clog = "net.clog", "a packet was kept that somebody would have received";
+    /// A link keeps its packets until the test decides on them.
+    Hold = "net.hold", "a packet was kept that somebody would have received";
+    /// A connection is reset from outside.
+    Reset = "net.reset", "an end of the connection was still open";
     /// A node loses power: tasks and memory are gone.
     Crash = "process.crash", "at least one unfinished task was dropped";
     /// A node's process dies, the machine stays up.

@@ -111,6 +111,20 @@ kinds! {
     LinkCut = "link cut";
     /// A directed link was healed; subject: to.
     LinkHealed = "link healed";
+    /// A directed link keeps its packets; subject: to.
+    LinkHeld = "link held";
+    /// A directed link lets its packets go; subject: to.
+    LinkReleased = "link released";
+    /// A directed link loses packets or takes longer from now on; subject: to.
+    LinkWorsened = "link worsened";
+    /// A directed link is better again; subject: to.
+    LinkRecovered = "link recovered";
+    /// A packet was kept on a link; subject: to, value: its number.
+    PacketKept = "packet kept";
+    /// A kept packet goes on; subject: to, value: its number.
+    PacketPassed = "packet passed on";
+    /// A kept packet was thrown away; subject: to, value: its number.
+    PacketDiscarded = "packet discarded";
     /// A test's own mark; subject: hash of its name, value: its number.
     Mark = "mark";
 }

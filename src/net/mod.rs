@@ -57,4 +57,4 @@ pub mod tcp {
     pub use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 }
 
-pub use crate::model::net::LinkConfig;
+pub use crate::model::net::{Bandwidth, LinkConfig, LinkError};

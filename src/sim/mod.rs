@@ -6,21 +6,28 @@
 mod builder;
 mod clock;
 mod config;
+mod fault;
 mod group;
 mod handle;
+mod links;
 mod local;
 mod network;
 mod node;
 mod outcome;
+mod packet;
 
 pub use builder::Builder;
 pub use clock::{Clock, Shift};
 pub use config::Config;
+pub use fault::{Fault, FaultGuard};
 pub use group::{Group, GroupBuilder};
 pub use handle::Sim;
+pub use links::Links;
 pub use local::NodeLocal;
-pub use network::{Network, PartitionGuard};
+pub use network::Network;
 pub use node::{Node, NodeBuilder, NodeContext, ProgramResult};
 pub use outcome::Outcome;
+pub use packet::Packet;
 
+pub use crate::model::net::PacketKind;
 pub use crate::model::process::State;

@@ -163,6 +163,7 @@ impl NodeBuilder {
             let id = context.add_node(&name);
             context.world(|world| {
                 world.net.add_host(id, &name, &addresses);
+                world.net.set_labels(id, labels.clone());
                 let sum = labels_number(&labels);
                 world
                     .base
@@ -322,6 +323,8 @@ impl Node {
             context.world(|world| {
                 let labels = &mut world.node_mut(self.id).labels;
                 set_label(labels, "version".to_owned(), version.into());
+                let labels = labels.clone();
+                world.net.set_labels(self.id, labels);
             });
             self.set_program(program);
         });

@@ -13,6 +13,7 @@ mod invariants;
 mod leaks;
 mod nested;
 mod net;
+mod net_faults;
 mod processes;
 mod readme;
 mod select;

@@ -1,7 +1,8 @@
 //! Every public handle is `Send + Sync`, so that crates with such bounds compile.
 
 use stormglass::sim::{
-    Clock, Group, GroupBuilder, Network, Node, NodeBuilder, NodeContext, PartitionGuard, Sim,
+    Clock, Fault, FaultGuard, Group, GroupBuilder, Links, Network, Node, NodeBuilder, NodeContext,
+    Packet, Sim,
 };
 use stormglass::sync::{Barrier, watch};
 use stormglass::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
@@ -17,7 +18,10 @@ fn handles_are_send_and_sync() {
     send_sync::<GroupBuilder>();
     send_sync::<NodeBuilder>();
     send_sync::<Network>();
-    send_sync::<PartitionGuard>();
+    send_sync::<Fault>();
+    send_sync::<FaultGuard>();
+    send_sync::<Links>();
+    send_sync::<Packet>();
     send_sync::<Barrier>();
     send_sync::<watch::Sender<u32>>();
     send_sync::<watch::Receiver<u32>>();

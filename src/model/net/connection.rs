@@ -8,11 +8,14 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use super::flows::Parting;
-use super::link::Passage;
 use super::options::Options;
 use super::pipe::Pipe;
+use super::wire::Passage;
 use super::{Effects, Fabric, NetEvent, Signal, SocketId};
 use crate::kernel::{EventKey, Family, Kind, NodeId, SimTime};
+
+/// The headers of IP and TCP without options.
+pub(super) const HEADER_BYTES: u64 = 40;
 
 /// An end of a connection, as a program holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,20 @@ impl Side {
 }
 
 impl EndId {
+    pub(super) const fn client(connection: SocketId) -> Self {
+        Self {
+            connection,
+            side: Side::Client,
+        }
+    }
+
+    pub(super) const fn server(connection: SocketId) -> Self {
+        Self {
+            connection,
+            side: Side::Server,
+        }
+    }
+
     pub(super) const fn other(self) -> Self {
         Self {
             connection: self.connection,
@@ -158,6 +175,12 @@ impl Connection {
             &mut self.ends[sender as usize],
             &mut self.pipes[sender as usize],
         )
+    }
+
+    /// The link that this side sends on.
+    #[inline]
+    pub(super) const fn way_of(&self, sender: Side) -> (NodeId, NodeId) {
+        (self.end(sender).node, self.end(sender.other()).node)
     }
 
     /// Gives an end its options, before anything is sent.
@@ -240,12 +263,25 @@ impl End {
 }
 
 impl Fabric {
-    /// Sends a packet from an end to the other, behind all that it sent before; says what becomes
-    /// of it.
+    /// Sends a packet without data from an end to the other, behind all that it sent before; says
+    /// what becomes of it.
     pub(super) fn send_packet<F: Effects>(
         &mut self,
         fx: &mut F,
         from: EndId,
+        event: NetEvent,
+    ) -> Passage {
+        self.send_bytes(fx, from, 0, Duration::ZERO, event)
+    }
+
+    /// Sends a packet with that many bytes of data, which arrives at least `gap` after all that the
+    /// end sent before; says what becomes of it.
+    pub(super) fn send_bytes<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        from: EndId,
+        bytes: u64,
+        gap: Duration,
         event: NetEvent,
     ) -> Passage {
         let Some(connection) = self.connections.get_mut(from.connection) else {
@@ -255,10 +291,10 @@ impl Fabric {
             connection.end(from.side).node,
             connection.end(from.side.other()).node,
         );
-        let passage = self.wire.send(fx, node, to);
+        let passage = self.wire.send(fx, node, to, bytes + HEADER_BYTES);
         if let Passage::Arrives(at) = passage {
             let pipe = connection.pipe_mut(from.side);
-            pipe.last_arrival = at.max(pipe.last_arrival);
+            pipe.last_arrival = at.max(pipe.last_arrival.saturating_add(gap));
             fx.schedule(pipe.last_arrival, event);
         }
         passage
@@ -339,6 +375,7 @@ impl Fabric {
             end.timer.take(),
             pipe.news_event.take(),
             pipe.retransmit.take(),
+            pipe.pace.take(),
         ];
         for key in events.into_iter().flatten() {
             fx.cancel(key);

@@ -7,17 +7,25 @@
 
 use core::time::Duration;
 
-use super::connection::{EndId, Owner, Side, State};
+use super::connection::{EndId, HEADER_BYTES, Owner, Side, State};
 use super::flows::Parting;
-use super::link::Passage;
 use super::pipe::Segment;
+use super::trouble::Pair;
+use super::wire::{LOOPBACK_MTU_BYTES, Passage};
 use super::{Effects, Fabric, NetEvent};
-use crate::kernel::{Family, Kind};
+use crate::kernel::{Family, Kind, SimTime};
 
 /// What is lost is sent again this long after a round trip, at first. Linux: TCP_RTO_MIN.
 const RETRANSMIT_MIN: Duration = Duration::from_millis(200);
 /// The wait doubles each time up to this. Linux: TCP_RTO_MAX.
 const RETRANSMIT_MAX: Duration = Duration::from_secs(120);
+/// The largest run of segments that travels together. Linux: GSO_MAX_SIZE.
+const BURST_MAX_BYTES: u64 = LOOPBACK_MTU_BYTES as u64;
+/// What fits a packet on every link.
+const SEGMENT_MIN_BYTES: u64 = 1_280 - HEADER_BYTES;
+/// How long after the first segments of a run the rest arrives, at the least: the time of a segment
+/// at 10 Gbit/s.
+const SEGMENT_GAP: Duration = Duration::from_nanos(1_200);
 /// How often something is sent again before the connection is given up, which makes 15 minutes.
 /// Linux: net.ipv4.tcp_retries2.
 const RETRIES_MAX: u32 = 15;
@@ -25,22 +33,83 @@ const RETRIES_MAX: u32 = 15;
 impl Fabric {
     /// Sends what the window allows.
     pub(super) fn transmit<F: Effects>(&mut self, fx: &mut F, id: EndId) {
-        let Some(connection) = self.connections.get_mut(id.connection) else {
-            return;
-        };
-        let pipe = connection.pipe_mut(id.side);
-        if let Some(segment) = pipe.next_segment() {
-            let unsent = pipe.has_unsent();
-            self.launch(fx, id, segment);
-            if !unsent {
-                return;
-            }
-        }
+        self.send_in_turn(fx, id, false);
         self.watch_news(fx, id);
     }
 
-    fn launch<F: Effects>(&mut self, fx: &mut F, sender: EndId, segment: Segment) {
-        match self.send_packet(fx, sender, NetEvent::Segment { sender }) {
+    /// Sends what the window allows and the link has room for; the first packet, if it has waited
+    /// for its turn, in any case.
+    fn send_in_turn<F: Effects>(&mut self, fx: &mut F, id: EndId, mut has_waited: bool) {
+        let mut gap = Duration::ZERO;
+        loop {
+            let Some(connection) = self.connections.get_mut(id.connection) else {
+                return;
+            };
+            let pair = connection.way_of(id.side);
+            let pipe = connection.pipe_mut(id.side);
+            let idle = pipe.is_idle();
+            let Some(length) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
+                return;
+            };
+            let limit = if length <= SEGMENT_MIN_BYTES && !self.wire.has_queues() {
+                // Fits every packet, and waits nowhere: the link need not be asked.
+                length
+            } else {
+                let manner = self.wire.manner(fx, pair.0, pair.1);
+                let segment = u64::from(manner.mtu_bytes) - HEADER_BYTES;
+                if manner.smooth {
+                    let burst = length.min(BURST_MAX_BYTES);
+                    let count = burst.div_ceil(segment);
+                    if idle && count > 1 && pair.0 != pair.1 {
+                        // The reader may find the first of it alone.
+                        let first = self.wire.parting(fx, pair, count);
+                        gap = SEGMENT_GAP;
+                        first * segment
+                    } else {
+                        burst
+                    }
+                } else if has_waited {
+                    segment
+                } else if let Some(at) = self.wire.turn(fx, pair) {
+                    self.wait_for_turn(fx, id, at);
+                    return;
+                } else {
+                    self.wire.burst(fx, pair, segment)
+                }
+            };
+            has_waited = false;
+            let Some(connection) = self.connections.get_mut(id.connection) else {
+                return;
+            };
+            if let Some(segment) = connection.pipe_mut(id.side).next_segment(limit) {
+                self.launch(fx, id, segment, gap);
+            }
+        }
+    }
+
+    fn wait_for_turn<F: Effects>(&mut self, fx: &mut F, sender: EndId, at: SimTime) {
+        let key = fx.schedule(at, NetEvent::Pace { sender });
+        if let Some(connection) = self.connections.get_mut(sender.connection) {
+            connection.pipe_mut(sender.side).pace = Some(key);
+        }
+    }
+
+    pub(super) fn on_pace<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
+        connection.pipe_mut(sender.side).pace = None;
+        self.send_in_turn(fx, sender, true);
+        self.watch_news(fx, sender);
+    }
+
+    fn launch<F: Effects>(&mut self, fx: &mut F, sender: EndId, segment: Segment, gap: Duration) {
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
+        let serial = connection.pipe(sender.side).next_serial();
+        let event = NetEvent::Segment { sender, serial };
+        match self.send_bytes(fx, sender, segment.length(), gap, event) {
             Passage::Arrives(_) => {
                 if let Some(connection) = self.connections.get_mut(sender.connection) {
                     connection.pipe_mut(sender.side).depart(segment);
@@ -55,7 +124,7 @@ impl Fabric {
     }
 
     /// Something that this end sent is lost.
-    fn lose<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+    pub(super) fn lose<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
@@ -64,7 +133,7 @@ impl Fabric {
     }
 
     /// Sees to it that the end sends again, since it hears nothing.
-    fn set_retransmit<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+    pub(super) fn set_retransmit<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
@@ -82,6 +151,11 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
+        let way = connection.way_of(sender.side);
+        let limit = self.burst(fx, way);
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
         let (end, pipe) = connection.sending(sender.side);
         let node = end.node;
         pipe.retransmit = None;
@@ -93,7 +167,7 @@ impl Fabric {
         pipe.retries += 1;
         pipe.stalled = false;
         pipe.learn(fx.now());
-        let segment = pipe.segment_again();
+        let segment = pipe.segment_again(limit);
         fx.record(
             Kind::StreamRetransmitted,
             node,
@@ -101,10 +175,21 @@ impl Fabric {
             segment.length(),
             &[],
         );
-        self.launch(fx, sender, segment);
+        self.launch(fx, sender, segment, Duration::ZERO);
+        self.transmit(fx, sender);
     }
 
-    pub(super) fn on_segment<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+    /// Bytes that an end sends again at once.
+    fn burst<F: Effects>(&mut self, fx: &mut F, (from, to): Pair) -> u64 {
+        let manner = self.wire.manner(fx, from, to);
+        if manner.smooth {
+            BURST_MAX_BYTES
+        } else {
+            u64::from(manner.mtu_bytes) - HEADER_BYTES
+        }
+    }
+
+    pub(super) fn on_segment<F: Effects>(&mut self, fx: &mut F, sender: EndId, serial: u32) {
         let receiver = sender.other();
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
@@ -114,7 +199,7 @@ impl Fabric {
             connection.end(receiver.side).node,
         );
         let pipe = connection.pipe_mut(sender.side);
-        let segment = pipe.arrive();
+        let segment = pipe.arrive(serial);
         let brings = pipe.would_deliver(segment);
         if self.wire.blocks(from, to) {
             if brings {
@@ -187,7 +272,14 @@ impl Fabric {
             return;
         }
         let waits = pipe.has_unsent() || end.is_writer_waiting();
-        match self.wire.send(fx, from, end.node) {
+        if self.wire.troubles().stop((from, end.node)).is_some() {
+            pipe.tell_later();
+            if pipe.is_unacknowledged() || waits {
+                self.set_retransmit(fx, sender);
+            }
+            return;
+        }
+        match self.wire.send(fx, from, end.node, HEADER_BYTES) {
             Passage::Arrives(at) => {
                 pipe.tell(at);
                 pipe.retries = 0;
@@ -254,7 +346,7 @@ impl Fabric {
         if pipe.is_roomy() {
             end.wake_writer(fx);
         }
-        if let Some(at) = pipe.next_news().filter(|_| !self.wire.cuts().is_empty()) {
+        if let Some(at) = pipe.next_news().filter(|_| self.wire.troubles().are_cuts()) {
             let event = NetEvent::Acknowledgement { sender };
             pipe.news_event = Some(fx.schedule(at, event));
         }
@@ -264,29 +356,63 @@ impl Fabric {
         self.transmit(fx, sender);
     }
 
-    /// Links were cut: acknowledgements on them, which have no events of their own, get them, so
-    /// that they are lost if the link is still cut when they arrive. Walks all connections once,
-    /// however many links were cut.
+    /// Links were cut or held: acknowledgements on them, which have no events of their own, get
+    /// them, so that they are lost if the link is still cut when they arrive, or wait. Walks all
+    /// connections once, however many links it were.
     pub(super) fn judge_acknowledgements_at_arrival<F: Effects>(&mut self, fx: &mut F) {
         for id in self.connections.ids_where(|_| true) {
-            let Some(connection) = self.connections.get_mut(id) else {
-                continue;
-            };
             for side in Side::BOTH {
-                let from = connection.end(side.other()).node;
-                let (end, pipe) = connection.sending(side);
-                if end.state == State::Dead || !self.wire.cuts().contains(from, end.node) {
-                    continue;
-                }
-                pipe.learn(fx.now());
-                if pipe.news_event.is_none()
-                    && let Some(at) = pipe.next_news()
-                {
-                    let sender = EndId {
+                self.judge_at_arrival(
+                    fx,
+                    EndId {
                         connection: id,
                         side,
-                    };
-                    pipe.news_event = Some(fx.schedule(at, NetEvent::Acknowledgement { sender }));
+                    },
+                );
+            }
+        }
+    }
+
+    fn judge_at_arrival<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
+        let way = connection.way_of(sender.side.other());
+        let (end, pipe) = connection.sending(sender.side);
+        let kept = self.wire.troubles().stop(way).is_some();
+        if end.state == State::Dead || !kept && !self.wire.troubles().is_cut(way) {
+            return;
+        }
+        pipe.learn(fx.now());
+        let Some(at) = pipe.next_news() else {
+            return;
+        };
+        if kept {
+            pipe.tell_later();
+            if let Some(key) = pipe.news_event.take() {
+                fx.cancel(key);
+            }
+            self.set_retransmit(fx, sender);
+        } else if pipe.news_event.is_none() {
+            pipe.news_event = Some(fx.schedule(at, NetEvent::Acknowledgement { sender }));
+        }
+    }
+
+    /// A link lets go the word of what arrived: what is true now stands for all of it.
+    pub(super) fn acknowledge_what_was_kept<F: Effects>(&mut self, fx: &mut F, link: Pair) {
+        for id in self.connections.ids_where(|_| true) {
+            for side in Side::BOTH {
+                let sender = EndId {
+                    connection: id,
+                    side,
+                };
+                let Some(connection) = self.connections.get_mut(id) else {
+                    continue;
+                };
+                let here = connection.way_of(side.other()) == link;
+                let pipe = connection.pipe_mut(side);
+                if here && core::mem::take(&mut pipe.news_kept) {
+                    self.acknowledge(fx, sender);
                 }
             }
         }

@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::addr::{NOWHERE, shown};
 use super::connection::{Connection, End, EndId, Owner, Side, State};
 use super::host::{Reuse, Use};
-use super::link::Passage;
 use super::options::Options;
+use super::wire::Passage;
 use super::{
     Answer, Death, Effects, Fabric, IpFamily, NetEvent, Signal, SocketId, os_error, subject,
 };

@@ -1,4 +1,4 @@
-//! A network as a state machine: hosts, datagrams, ordered byte streams, latency, loss and cuts.
+//! A network as a state machine: hosts, datagrams, ordered byte streams, links and their faults.
 //!
 //! Owns every socket, every packet in flight and the links between hosts. It takes the time as an
 //! argument, asks for timers and wake-ups through [`Effects`], and must never know a future, a task
@@ -8,27 +8,35 @@
 //! not known here.
 //!
 //! # Fidelity
-//! A write to a stream travels as one packet, without segmentation, Nagle's algorithm or congestion
-//! control. There is no bandwidth, duplication or corruption, no
-//! multicast or broadcast, and names resolve at once. A packet in flight when its link is cut is
-//! lost if the link is still cut at its arrival. Nothing reaches a host whose power was lost while
-//! the packet was in flight, even if it is up again.
+//! Streams have no Nagle algorithm, no keep-alive and no congestion control: a sender sends what
+//! the receiver's window allows, and on a link with a bandwidth waits for its turn. Segments of one
+//! write travel together, in two packets at most, unless the link may lose them. Acknowledgements
+//! travel and are lost as packets are, yet are not among those that a hold lists. A packet in
+//! flight when its link is cut is lost if the link is still cut at its arrival. Nothing reaches a
+//! host whose power was lost while the packet was in flight, even if it is up again. There is no
+//! multicast or broadcast, and names resolve at once.
 
 mod addr;
 mod connection;
 mod dns;
+mod faults;
 mod flow;
 mod flows;
 mod handshake;
 mod host;
+mod kept;
 mod link;
+mod links;
 mod map;
 mod options;
 mod pipe;
 mod slab;
 mod socket;
 mod stream;
+pub(crate) mod topology;
+mod trouble;
 mod udp;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -39,10 +47,13 @@ use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use connection::EndId;
 pub(crate) use host::Reuse;
-pub use link::LinkConfig;
+pub(crate) use kept::InFlight;
+pub use kept::PacketKind;
+pub use link::{Bandwidth, LinkConfig, LinkError};
 pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;
+pub(crate) use trouble::{LinkFault, LinkFaultId, Pair};
 pub(crate) use udp::Take;
 
 use self::addr::Addresses;
@@ -50,10 +61,11 @@ use self::connection::Connection;
 use self::dns::Names;
 use self::handshake::Listener;
 use self::host::Host;
-use self::link::Wire;
+use self::kept::Kept;
 use self::slab::Slab;
 use self::socket::TcpSocket;
 use self::udp::{Packets, UdpSocket};
+use self::wire::Wire;
 use crate::kernel::{Choices, EntityKey, EventKey, FaultCounters, Kind, NodeId, SimTime, Step};
 
 /// What the network asks of the world around it.
@@ -111,14 +123,18 @@ pub(crate) enum NetEvent {
     Established { connection: SocketId },
     /// The packets of a handshake have been waited for long enough by this end.
     Handshake { end: EndId },
-    /// Bytes arrive that this end sent.
-    Segment { sender: EndId },
+    /// Bytes arrive that this end sent, in the packet of that number.
+    Segment { sender: EndId, serial: u32 },
     /// Word of what arrived comes to the end that sent it.
     Acknowledgement { sender: EndId },
     /// This end sends again what was lost.
     Retransmit { sender: EndId },
+    /// It is this end's turn to send on a link with a queue.
+    Pace { sender: EndId },
     /// A reset arrives at this end.
     Reset { receiver: EndId },
+    /// A link that flaps turns.
+    Turn { fault: LinkFaultId, on: bool },
 }
 
 const _: () = assert!(
@@ -142,6 +158,7 @@ pub(crate) struct Fabric {
     addresses: Addresses,
     names: Names,
     wire: Wire,
+    kept: Kept,
     sockets: Slab<UdpSocket>,
     packets: Packets,
     listeners: Slab<Listener>,
@@ -154,7 +171,7 @@ impl Fabric {
     /// A network without hosts, whose links behave like `default`.
     ///
     /// # Panics
-    /// If the latency of the configuration makes no sense.
+    /// If the settings make no sense.
     #[track_caller]
     pub(crate) fn new(default: LinkConfig) -> Self {
         Self {
@@ -162,6 +179,7 @@ impl Fabric {
             addresses: Addresses::default(),
             names: Names::default(),
             wire: Wire::new(default),
+            kept: Kept::default(),
             sockets: Slab::new(),
             packets: Packets::default(),
             listeners: Slab::new(),
@@ -212,10 +230,10 @@ impl Fabric {
         &self.host(node).addresses
     }
 
-    /// Changes all links that have no settings of their own, for packets sent from now on.
+    /// Changes all links for which nothing else is set, for packets sent from now on.
     ///
     /// # Panics
-    /// If the latency makes no sense.
+    /// If the settings make no sense.
     #[track_caller]
     pub(crate) fn set_default_link(&mut self, config: LinkConfig) {
         self.wire.links_mut().set_default(config);
@@ -225,81 +243,41 @@ impl Fabric {
     /// sent from now on. The opposite direction is not touched.
     ///
     /// # Panics
-    /// If either node has no host, or the latency makes no sense.
+    /// If either node has no host, or the settings make no sense.
     #[track_caller]
     pub(crate) fn set_link(&mut self, from: NodeId, to: NodeId, config: Option<LinkConfig>) {
         self.check_pair(from, to);
         self.wire.links_mut().set(from, to, config);
     }
 
-    /// Cuts the link from one node to another: from now on nothing sent arrives, and what is in
-    /// flight is lost if the link is still cut when it arrives. The sender is told nothing.
+    /// Gives the links from and to a node settings, or takes them away; a link's own go before.
     ///
     /// # Panics
-    /// If either node has no host, or they are the same.
+    /// If the node has no host, or the settings make no sense.
     #[track_caller]
-    pub(crate) fn cut<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
-        self.add_cut(fx, from, to);
-        self.judge_acknowledgements_at_arrival(fx);
+    pub(crate) fn set_node_links(&mut self, node: NodeId, config: Option<LinkConfig>) {
+        self.host(node);
+        self.wire.links_mut().set_node(node, config);
     }
 
-    /// Heals the link from one node to another.
+    /// Gives the links from nodes with one value of a label to nodes with another settings, or
+    /// takes them away; those of a link and of a node go before.
     ///
     /// # Panics
-    /// If either node has no host, or they are the same.
+    /// If the settings make no sense.
     #[track_caller]
-    pub(crate) fn heal<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
-        self.check_pair(from, to);
-        if self.wire.cuts_mut().remove(from, to) {
-            fx.record(Kind::LinkHealed, from, u64::from(to.number()), 0, &[]);
-        }
+    pub(crate) fn set_zone_links(
+        &mut self,
+        key: &str,
+        from_to: (&str, &str),
+        config: Option<LinkConfig>,
+    ) {
+        self.wire.links_mut().set_zone(key, from_to, config);
     }
 
-    /// Whether the link from one node to another is cut.
-    pub(crate) fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
-        self.wire.cuts().contains(from, to)
-    }
-
-    /// Cuts every link between nodes of different groups, in both directions. Nodes in no group
-    /// keep all their links.
-    ///
-    /// # Panics
-    /// If a node has no host or is in two groups.
-    #[track_caller]
-    pub(crate) fn partition<F: Effects>(&mut self, fx: &mut F, groups: &[&[NodeId]]) {
-        for (i, group) in groups.iter().enumerate() {
-            let others = groups[..i].iter().chain(&groups[i + 1..]);
-            for to in others.copied().flatten() {
-                for from in *group {
-                    self.add_cut(fx, *from, *to);
-                }
-            }
-        }
-        self.judge_acknowledgements_at_arrival(fx);
-    }
-
-    /// Cuts a node off from all others, in both directions.
-    ///
-    /// # Panics
-    /// If the node has no host.
-    #[track_caller]
-    pub(crate) fn isolate<F: Effects>(&mut self, fx: &mut F, node: NodeId) {
-        for other in self
-            .nodes()
-            .filter(|other| *other != node)
-            .collect::<Vec<_>>()
-        {
-            self.add_cut(fx, node, other);
-            self.add_cut(fx, other, node);
-        }
-        self.judge_acknowledgements_at_arrival(fx);
-    }
-
-    /// Heals every link.
-    pub(crate) fn heal_all<F: Effects>(&mut self, fx: &mut F) {
-        for (from, to) in self.wire.cuts().pairs() {
-            self.heal(fx, from, to);
-        }
+    /// Labels a node's host, instead of all labels that it had.
+    pub(crate) fn set_labels(&mut self, node: NodeId, labels: Vec<(String, String)>) {
+        self.wire.links_mut().set_labels(node, labels);
     }
 
     /// The sockets of a node's process come to the end that its death gives them. After a
@@ -337,6 +315,9 @@ impl Fabric {
 
     /// Carries out what was scheduled.
     pub(crate) fn handle<F: Effects>(&mut self, fx: &mut F, event: NetEvent) {
+        if self.keeps(fx, event) {
+            return;
+        }
         match event {
             NetEvent::Datagram { packet } => self.on_datagram(fx, packet),
             NetEvent::Unreachable { socket, by } => self.on_unreachable(fx, socket, by),
@@ -344,10 +325,12 @@ impl Fabric {
             NetEvent::SynAck { connection } => self.on_syn_ack(fx, connection),
             NetEvent::Established { connection } => self.on_established(fx, connection),
             NetEvent::Handshake { end } => self.on_handshake_timer(fx, end),
-            NetEvent::Segment { sender } => self.on_segment(fx, sender),
+            NetEvent::Segment { sender, serial } => self.on_segment(fx, sender, serial),
             NetEvent::Acknowledgement { sender } => self.on_acknowledgement(fx, sender),
             NetEvent::Retransmit { sender } => self.on_retransmit(fx, sender),
+            NetEvent::Pace { sender } => self.on_pace(fx, sender),
             NetEvent::Reset { receiver } => self.on_reset(fx, receiver),
+            NetEvent::Turn { fault, on } => self.on_turn(fx, fault, on),
         }
     }
 
@@ -368,14 +351,6 @@ impl Fabric {
             .zip(&self.hosts)
             .filter(|(_, host)| host.is_some())
             .map(|(n, _)| NodeId::new(n))
-    }
-
-    #[track_caller]
-    fn add_cut<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) {
-        self.check_pair(from, to);
-        if self.wire.cuts_mut().insert(from, to) {
-            fx.record(Kind::LinkCut, from, u64::from(to.number()), 0, &[]);
-        }
     }
 
     #[track_caller]

@@ -35,8 +35,10 @@ pub(super) struct Pipe {
     /// What the sender keeps until it is acknowledged: a write beyond it waits.
     send_buffer: u64,
     fin: Fin,
-    /// What is on its way, in order of arrival: packets of a connection do not overtake.
-    flight: VecDeque<Segment>,
+    /// What is on its way, in order of sending, from number `first_serial` on; `None` is what has
+    /// arrived before an earlier one, as only a test can have it.
+    flight: VecDeque<Option<Segment>>,
+    first_serial: u32,
     /// Acknowledgements on their way back, in order of arrival. They are looked at when the sender
     /// needs them; there is an event for one only when the sender waits for it.
     news: VecDeque<News>,
@@ -46,12 +48,16 @@ pub(super) struct Pipe {
     pub(super) news_event: Option<EventKey>,
     /// The event that sends again.
     pub(super) retransmit: Option<EventKey>,
+    /// The event that sends when the link's queue is short.
+    pub(super) pace: Option<EventKey>,
     /// How often the sender has sent again without hearing anything.
     pub(super) retries: u32,
     /// Something is lost: what comes behind it waits until it is sent again.
     pub(super) stalled: bool,
     /// The latest word of what arrived was lost.
     pub(super) news_lost: bool,
+    /// The latest word of what arrived is kept by a link.
+    pub(super) news_kept: bool,
 }
 
 /// A packet of a stream.
@@ -104,13 +110,16 @@ impl Pipe {
             told: window,
             fin: Fin::Open,
             flight: VecDeque::new(),
+            first_serial: 0,
             news: VecDeque::new(),
             last_arrival: SimTime::ZERO,
             news_event: None,
             retransmit: None,
+            pace: None,
             retries: 0,
             stalled: false,
             news_lost: false,
+            news_kept: false,
         }
     }
 
@@ -160,32 +169,42 @@ impl Pipe {
         self.fin = max(self.fin, Fin::Queued);
     }
 
-    /// The next segment to send, if the window allows any.
+    /// Bytes that may be sent now, and whether there is anything to send: the end of the stream is
+    /// something without bytes.
     #[inline]
-    pub(super) fn next_segment(&mut self) -> Option<Segment> {
+    pub(super) fn sendable(&self) -> Option<u64> {
+        let begin = max(self.sent, self.delivered);
         let end = self.written().min(self.edge);
         let fin = self.fin == Fin::Queued && end == self.written();
-        if self.stalled || end == self.sent && !fin {
-            return None;
-        }
+        (!self.stalled && (end > begin || fin)).then(|| end.saturating_sub(begin))
+    }
+
+    /// The next segment to send, of at most `limit` bytes, if the window allows any.
+    #[inline]
+    pub(super) fn next_segment(&mut self, limit: u64) -> Option<Segment> {
+        let length = self.sendable()?.min(limit);
+        let start = max(self.sent, self.delivered);
+        let end = start + length;
         let segment = Segment {
-            start: self.sent,
+            start,
             end,
-            fin,
+            fin: self.fin == Fin::Queued && end == self.written(),
         };
         self.note_sent(segment);
         Some(segment)
     }
 
-    /// Everything that has not arrived and may be sent, as one segment: maybe an empty one, which
-    /// makes the receiver say again what it has.
-    pub(super) fn segment_again(&mut self) -> Segment {
-        let end = max(self.sent, self.written().min(self.edge));
-        let fin = matches!(self.fin, Fin::Queued | Fin::Sent) && end == self.written();
+    /// The first of what has not arrived and may be sent, up to `limit` bytes: maybe nothing, which
+    /// makes the receiver say again what it has. What comes behind is sent again after it.
+    pub(super) fn segment_again(&mut self, limit: u64) -> Segment {
+        let end = max(self.sent, self.written().min(self.edge)).min(self.delivered + limit);
+        if self.fin == Fin::Sent {
+            self.fin = Fin::Queued;
+        }
         let segment = Segment {
             start: self.delivered,
             end,
-            fin,
+            fin: self.fin == Fin::Queued && end == self.written(),
         };
         self.note_sent(segment);
         segment
@@ -199,21 +218,52 @@ impl Pipe {
         }
     }
 
+    /// The number of the next segment that goes on its way.
+    #[inline]
+    pub(super) fn next_serial(&self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a window holds fewer than 2^32 segments, and numbers wrap"
+        )]
+        let count = self.flight.len() as u32;
+        self.first_serial.wrapping_add(count)
+    }
+
     /// A segment is on its way.
     #[inline]
     pub(super) fn depart(&mut self, segment: Segment) {
-        self.flight.push_back(segment);
+        self.flight.push_back(Some(segment));
     }
 
-    /// The segment that arrives now.
+    /// The segment of a number arrives, or is taken out on its way.
     ///
     /// # Panics
-    /// If none is on its way.
+    /// If it is not on its way.
     #[inline]
-    pub(super) fn arrive(&mut self) -> Segment {
-        self.flight
-            .pop_front()
-            .expect("each segment on its way has one event")
+    pub(super) fn arrive(&mut self, serial: u32) -> Segment {
+        let place = serial.wrapping_sub(self.first_serial) as usize;
+        let segment = self.flight[place].take();
+        while let Some(None) = self.flight.front() {
+            self.flight.pop_front();
+            self.first_serial = self.first_serial.wrapping_add(1);
+        }
+        segment.expect("each segment on its way has one event")
+    }
+
+    /// The segment of a number, if it is on its way.
+    pub(super) fn in_flight(&self, serial: u32) -> Option<Segment> {
+        let place = serial.wrapping_sub(self.first_serial) as usize;
+        self.flight.get(place).copied().flatten()
+    }
+
+    /// What the segment of a number carries that has not been read.
+    pub(super) fn payload(&self, serial: u32) -> Vec<u8> {
+        let Some(segment) = self.in_flight(serial) else {
+            return Vec::new();
+        };
+        let place = |at: u64| usize::try_from(at.saturating_sub(self.read)).unwrap_or(usize::MAX);
+        let range = place(segment.start)..place(segment.end);
+        self.bytes.range(range).copied().collect()
     }
 
     /// Whether a segment would bring the receiver anything.
@@ -258,6 +308,14 @@ impl Pipe {
             _ => self.news.push_back(news),
         }
         self.news_lost = false;
+    }
+
+    /// Word of what has arrived was sent, and a link keeps it; so it is with all that was on its
+    /// way.
+    pub(super) fn tell_later(&mut self) {
+        self.told_now();
+        self.news.clear();
+        self.news_kept = true;
     }
 
     /// Word of what has arrived was sent and lost.
@@ -306,13 +364,18 @@ impl Pipe {
 
     /// Whether something is written that could not be sent yet.
     pub(super) fn has_unsent(&self) -> bool {
-        self.written() > self.sent || self.fin == Fin::Queued
+        self.written() > max(self.sent, self.delivered) || self.fin == Fin::Queued
     }
 
     /// Whether there is something sent of whose arrival no word is on its way or there.
     pub(super) fn is_unacknowledged(&self) -> bool {
         let acked = self.news.back().map_or(self.acked, |news| news.acked);
         acked < self.sent + u64::from(self.fin >= Fin::Sent)
+    }
+
+    /// Whether all that was sent is known to have arrived.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.acked >= self.sent
     }
 
     /// Bytes that can be read.
@@ -351,7 +414,7 @@ mod tests {
         let at = SimTime::from_nanos;
         let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"ab");
-        let segment = pipe.next_segment().unwrap();
+        let segment = pipe.next_segment(9).unwrap();
         pipe.tell(at(10));
         pipe.deliver(segment).unwrap();
         pipe.tell(at(5));
@@ -371,13 +434,13 @@ mod tests {
     fn a_segment_again_brings_all_that_is_missing() {
         let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"abc");
-        let lost = pipe.next_segment().unwrap();
+        let lost = pipe.next_segment(9).unwrap();
         assert_eq!(lost.length(), 3);
         pipe.write(b"de");
         pipe.finish();
-        let behind = pipe.next_segment().unwrap();
+        let behind = pipe.next_segment(9).unwrap();
         assert_eq!(pipe.deliver(behind), None);
-        let again = pipe.segment_again();
+        let again = pipe.segment_again(9);
         assert_eq!(
             pipe.deliver(again),
             Some(Delivery {

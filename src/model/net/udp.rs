@@ -8,12 +8,17 @@ use std::net::SocketAddr;
 
 use super::addr::shown;
 use super::host::{Protocol, Reuse, Use};
-use super::link::Passage;
+use super::trouble::Pair;
+use super::wire::{Flight, Marks, Passage};
 use super::{Answer, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
 use crate::kernel::{Family, Kind, NodeId};
 
 /// The longest payload of a datagram: 65,535 less the headers of IP and UDP.
 const PAYLOAD_MAX_BYTES: usize = 65_507;
+/// The headers of IP and UDP.
+const HEADER_BYTES: u64 = 28;
+/// Word that nobody listens: its own headers, and those of the datagram.
+const UNREACHABLE_BYTES: u64 = 56;
 /// What a socket's queue holds. Linux: net.core.rmem_default.
 const QUEUE_MAX_BYTES: usize = 212_992;
 /// What each datagram costs of that besides its payload. On Linux a small one costs 832 bytes in
@@ -38,6 +43,12 @@ pub(super) struct UdpSocket {
     arrival: Signal,
 }
 
+impl UdpSocket {
+    pub(super) const fn node(&self) -> NodeId {
+        self.node
+    }
+}
+
 /// Datagrams in flight and in queues. A slot keeps its buffer when it is free.
 #[derive(Debug, Default)]
 pub(super) struct Packets {
@@ -55,6 +66,7 @@ struct Packet {
     /// The boot of the receiving host for which it was sent.
     boot: u32,
     bytes: Vec<u8>,
+    marks: Marks,
 }
 
 /// Whether a datagram leaves the queue when it is looked at.
@@ -154,43 +166,50 @@ impl Fabric {
             length,
             payload,
         );
-        match self.wire.send(fx, node, route.node) {
+        let packet = Packet {
+            sender: id,
+            from_node: node,
+            from,
+            to_node: route.node,
+            to,
+            boot: 0,
+            bytes: Vec::new(),
+            marks: Marks::default(),
+        };
+        self.launch_datagram(fx, packet, payload);
+        Ok(payload.len())
+    }
+
+    fn launch_datagram<F: Effects>(&mut self, fx: &mut F, mut packet: Packet, payload: &[u8]) {
+        let (node, to_node) = (packet.from_node, packet.to_node);
+        let size = (payload.len() as u64 + HEADER_BYTES, 1);
+        let flight = self.wire.send_datagram(fx, node, to_node, size);
+        match flight.passage {
             Passage::Arrives(at) => {
-                let packet = self.packets.add(Packet {
-                    sender: id,
-                    from_node: node,
-                    from,
-                    to_node: route.node,
-                    to,
-                    boot: self.host(route.node).boot,
-                    bytes: Vec::new(),
-                });
-                self.packets.slots[packet as usize]
-                    .bytes
-                    .extend_from_slice(payload);
+                packet.boot = self.host(to_node).boot;
+                if let Some(copy) = flight.copy {
+                    let packet = Packet {
+                        marks: Flight::copy_marks(),
+                        bytes: Vec::new(),
+                        ..packet
+                    };
+                    let packet = self.packets.add(packet, payload);
+                    fx.schedule(copy, NetEvent::Datagram { packet });
+                }
+                packet.marks = flight.marks;
+                let packet = self.packets.add(packet, payload);
+                self.packets.corrupt(packet);
                 fx.schedule(at, NetEvent::Datagram { packet });
+                return;
             }
             Passage::Lost(family) => {
-                self.count_lost_datagram(family, route.node, from, to);
-                fx.record(
-                    Kind::DatagramDropped,
-                    node,
-                    subject(route.node, to),
-                    length,
-                    &[],
-                );
+                self.count_lost_datagram(family, to_node, packet.from, packet.to);
             }
-            Passage::Nowhere => {
-                fx.record(
-                    Kind::DatagramDropped,
-                    node,
-                    subject(route.node, to),
-                    length,
-                    &[],
-                );
-            }
+            Passage::Nowhere => {}
         }
-        Ok(payload.len())
+        let subject = subject(to_node, packet.to);
+        let length = payload.len() as u64;
+        fx.record(Kind::DatagramDropped, node, subject, length, &[]);
     }
 
     /// Sends a datagram to the peer of a connected socket.
@@ -337,7 +356,17 @@ impl Fabric {
             &packet.bytes,
         );
         socket.arrival.wake(fx);
+        let marks = packet.marks;
+        self.wire.count_marks(marks);
         true
+    }
+
+    /// Whether a datagram would reach a socket if it arrived now.
+    pub(super) fn would_receive(&self, slot: u32) -> bool {
+        let packet = &self.packets.slots[slot as usize];
+        let host = self.host(packet.to_node);
+        let receiver = self.udp_receiver(packet.to_node, packet.from, packet.to);
+        host.up && host.boot == packet.boot && receiver.is_some()
     }
 
     /// Sends back the word that nobody listens, which only a connected socket hears.
@@ -353,7 +382,7 @@ impl Fabric {
         if !self.sockets.get(sender).is_some_and(hears) {
             return;
         }
-        match self.wire.send(fx, by, back) {
+        match self.wire.send(fx, by, back, UNREACHABLE_BYTES) {
             Passage::Arrives(at) => {
                 fx.schedule(at, NetEvent::Unreachable { socket: sender, by });
             }
@@ -399,17 +428,52 @@ impl Fabric {
 }
 
 impl Packets {
-    /// Takes a slot for a packet, which gets the slot's empty buffer.
-    fn add(&mut self, mut packet: Packet) -> u32 {
+    /// Takes a slot for a packet, which gets the slot's empty buffer and the payload.
+    fn add(&mut self, mut packet: Packet, payload: &[u8]) -> u32 {
         if let Some(slot) = self.free.pop() {
             let place = &mut self.slots[slot as usize];
             packet.bytes = core::mem::take(&mut place.bytes);
+            packet.bytes.extend_from_slice(payload);
             *place = packet;
             return slot;
         }
         let slot = u32::try_from(self.slots.len()).expect("memory ends before 2^32 datagrams");
+        packet.bytes.extend_from_slice(payload);
         self.slots.push(packet);
         slot
+    }
+
+    /// Flips bits of a packet if it is marked so.
+    fn corrupt(&mut self, slot: u32) {
+        let packet = &mut self.slots[slot as usize];
+        if packet.bytes.is_empty() {
+            packet.marks.corrupt = None;
+        }
+        let Some(how) = packet.marks.corrupt else {
+            return;
+        };
+        let bits = packet.bytes.len() as u64 * 8;
+        let first = how % bits;
+        self.flip(slot, first);
+        // Every other time a second bit, in another byte.
+        if how >> 32 & 1 == 1 && first + 9 < bits {
+            self.flip(slot, first + 9);
+        }
+    }
+
+    fn flip(&mut self, slot: u32, bit: u64) {
+        let place = usize::try_from(bit / 8).expect("it is within the packet");
+        self.slots[slot as usize].bytes[place] ^= 1 << (bit % 8);
+    }
+
+    /// The nodes from and to which a packet goes.
+    pub(super) fn way(&self, slot: u32) -> Pair {
+        let packet = &self.slots[slot as usize];
+        (packet.from_node, packet.to_node)
+    }
+
+    pub(super) fn bytes(&self, slot: u32) -> &[u8] {
+        &self.slots[slot as usize].bytes
     }
 
     /// Slots in use, and slots made.
@@ -418,7 +482,7 @@ impl Packets {
         (self.slots.len() - self.free.len(), self.slots.len())
     }
 
-    fn release(&mut self, slot: u32) {
+    pub(super) fn release(&mut self, slot: u32) {
         let bytes = &mut self.slots[slot as usize].bytes;
         bytes.clear();
         if bytes.capacity() > KEPT_BUFFER_MAX_BYTES {

@@ -95,9 +95,9 @@ async fn strike(sim: Sim, machines: Vec<Node>, planned: Planned) {
         }
         Fault::CutOneWay(from, to) => {
             let (from, to) = (machines[from], machines[to]);
-            sim.network().cut(from, to);
+            let cut = sim.network().cut(from, to);
             time::sleep(lasts).await;
-            sim.network().heal(from, to);
+            cut.end();
         }
         Fault::Partition(few) => {
             let (mut cut_off, mut others) = (Vec::new(), Vec::new());
@@ -109,9 +109,9 @@ async fn strike(sim: Sim, machines: Vec<Node>, planned: Planned) {
                 }
                 .push(*machine);
             }
-            let partition = sim.network().partition_scoped(&[&cut_off, &others]);
+            let partition = sim.network().partition(&[&cut_off, &others]);
             time::sleep(lasts).await;
-            drop(partition);
+            partition.end();
         }
         Fault::ClockStep(node, by_ms) => {
             let by = Duration::from_millis(by_ms.unsigned_abs());

@@ -142,14 +142,15 @@ fn a_cut_has_a_direction_and_is_judged_at_both_ends_of_the_way() {
 #[test]
 fn partitions_cut_between_groups() {
     let mut world = World::new();
-    world.net.partition(&mut world.fx, &[&[A], &[B, C]]);
+    world.begin(LinkFault::Cut, &topology::groups(&[&[A], &[B, C]]));
     let cut = |world: &World| {
         [(A, B), (B, A), (A, C), (C, A), (B, C), (C, B)].map(|(x, y)| world.net.is_cut(x, y))
     };
     assert_eq!(cut(&world), [true, true, true, true, false, false]);
     world.net.heal_all(&mut world.fx);
     assert_eq!(cut(&world), [false; 6]);
-    world.net.isolate(&mut world.fx, C);
+    let links = world.net.links_of(C, true, true);
+    world.begin(LinkFault::Cut, &links);
     assert_eq!(cut(&world), [false, false, true, true, true, true]);
     world.heal(A, C);
     assert_eq!(cut(&world), [false, false, false, true, true, true]);
@@ -317,7 +318,7 @@ fn a_lost_word_of_room_is_asked_for() {
     let (client, server, _) = world.pair();
     let data = vec![1; 128 << 10];
     world.write(client, &data).unwrap();
-    world.run(2 * MS);
+    world.run(3 * MS);
     world.cut(B, A);
     assert_eq!(world.read(server).unwrap().unwrap().len(), 128 << 10);
     world.run(10 * MS);

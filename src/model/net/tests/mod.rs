@@ -2,6 +2,7 @@
 
 mod faults;
 mod handshake;
+mod links;
 mod processes;
 mod socket;
 mod stream;
@@ -13,7 +14,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::udp::Take;
-use super::{Answer, Death, Effects, EndId, Fabric, LinkConfig, NetEvent, SocketId, Token};
+use super::{
+    Answer, Death, Effects, EndId, Fabric, LinkConfig, LinkFault, LinkFaultId, NetEvent, Pair,
+    SocketId, Token, topology,
+};
 use crate::kernel::{
     Choices, Distribution, EventKey, Family, FaultCounter, Kind, NodeId, Probability, Queue,
     SimTime, Step,
@@ -167,7 +171,15 @@ impl World {
     }
 
     fn cut(&mut self, from: NodeId, to: NodeId) {
-        self.net.cut(&mut self.fx, from, to);
+        self.begin(LinkFault::Cut, &[(from, to)]);
+    }
+
+    fn begin(&mut self, fault: LinkFault, links: &[Pair]) -> LinkFaultId {
+        self.net.begin_fault(&mut self.fx, fault, links.to_vec())
+    }
+
+    fn end(&mut self, fault: LinkFaultId) {
+        self.net.end_fault(&mut self.fx, fault);
     }
 
     fn heal(&mut self, from: NodeId, to: NodeId) {
@@ -304,7 +316,7 @@ fn code<T: core::fmt::Debug>(result: io::Result<T>) -> i32 {
 fn constant(latency: Duration) -> LinkConfig {
     LinkConfig {
         latency: Distribution::Constant(latency),
-        loss: Probability::NEVER,
+        ..LinkConfig::default()
     }
 }
 
@@ -322,6 +334,6 @@ fn jittery() -> LinkConfig {
     };
     LinkConfig {
         latency,
-        loss: Probability::NEVER,
+        ..LinkConfig::default()
     }
 }

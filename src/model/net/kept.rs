@@ -1,0 +1,226 @@
+//! Packets that a clogged or held link keeps, until they go on or are thrown away.
+//!
+//! Owns them in the order in which they arrived at the obstacle.
+
+use std::collections::BTreeMap;
+
+use super::connection::EndId;
+use super::trouble::Pair;
+use super::{Effects, Fabric, NetEvent};
+use crate::kernel::{Kind, NodeId, SimTime};
+
+/// The packets that links keep.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    next: u64,
+    packets: BTreeMap<u64, KeptPacket>,
+    /// A packet is just being passed on, past the obstacle.
+    passing: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KeptPacket {
+    pair: Pair,
+    event: NetEvent,
+    since: SimTime,
+}
+
+/// A packet that a link keeps, as a test sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    pub(crate) number: u64,
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) what: PacketKind,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) since: SimTime,
+}
+
+/// What a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum PacketKind {
+    /// A datagram.
+    Datagram,
+    /// Word that nobody listens to a datagram (ICMP port unreachable).
+    Unreachable,
+    /// A packet by which a connection is made (SYN and its answers).
+    Handshake,
+    /// Bytes of a stream, or its end.
+    Segment,
+    /// A reset of a connection.
+    Reset,
+}
+
+impl Fabric {
+    /// Whether a packet that arrives now is kept by its link instead.
+    #[inline]
+    pub(super) fn keeps<F: Effects>(&mut self, fx: &mut F, event: NetEvent) -> bool {
+        if self.wire.troubles().is_empty() || self.kept.passing {
+            return false;
+        }
+        self.keep_if_stopped(fx, event)
+    }
+
+    fn keep_if_stopped<F: Effects>(&mut self, fx: &mut F, event: NetEvent) -> bool {
+        let Some(pair) = self.way_of(event) else {
+            return false;
+        };
+        let Some(stop) = self.wire.troubles().stop(pair) else {
+            return false;
+        };
+        let effective = self.would_be_received(event);
+        self.wire.count_kept(stop, effective);
+        let number = self.kept.next;
+        self.kept.next += 1;
+        let packet = KeptPacket {
+            pair,
+            event,
+            since: fx.now(),
+        };
+        self.kept.packets.insert(number, packet);
+        fx.record(
+            Kind::PacketKept,
+            pair.0,
+            u64::from(pair.1.number()),
+            number,
+            &[],
+        );
+        if let NetEvent::Segment { sender, .. } = event {
+            self.set_retransmit(fx, sender);
+        }
+        true
+    }
+
+    /// The packets that links keep, in the order in which they came.
+    pub(crate) fn in_flight(&self) -> Vec<InFlight> {
+        let packets = self.kept.packets.iter();
+        let shown = packets.map(|(number, packet)| InFlight {
+            number: *number,
+            from: packet.pair.0,
+            to: packet.pair.1,
+            what: kind_of(packet.event),
+            payload: self.payload_of(packet.event),
+            since: packet.since,
+        });
+        shown.collect()
+    }
+
+    /// Lets one kept packet go on, past all that are before it; says whether it was there.
+    pub(crate) fn deliver_kept<F: Effects>(&mut self, fx: &mut F, number: u64) -> bool {
+        let Some(packet) = self.kept.packets.remove(&number) else {
+            return false;
+        };
+        self.pass_on(fx, number, packet);
+        true
+    }
+
+    /// Throws one kept packet away; says whether it was there.
+    pub(crate) fn discard_kept<F: Effects>(&mut self, fx: &mut F, number: u64) -> bool {
+        let Some(KeptPacket { pair, event, .. }) = self.kept.packets.remove(&number) else {
+            return false;
+        };
+        let (from, to) = (pair.0, u64::from(pair.1.number()));
+        fx.record(Kind::PacketDiscarded, from, to, number, &[]);
+        match event {
+            NetEvent::Datagram { packet } => self.packets.release(packet),
+            NetEvent::Segment { sender, serial } => {
+                if let Some(connection) = self.connections.get_mut(sender.connection) {
+                    connection.pipe_mut(sender.side).arrive(serial);
+                    self.lose(fx, sender);
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// A link lets go what it kept, in order.
+    pub(super) fn release<F: Effects>(&mut self, fx: &mut F, pair: Pair) {
+        let here = |entry: &(&u64, &KeptPacket)| entry.1.pair == pair;
+        let numbers: Vec<u64> = self
+            .kept
+            .packets
+            .iter()
+            .filter(here)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            if let Some(packet) = self.kept.packets.remove(&number) {
+                self.pass_on(fx, number, packet);
+            }
+        }
+        self.acknowledge_what_was_kept(fx, pair);
+    }
+
+    fn pass_on<F: Effects>(&mut self, fx: &mut F, number: u64, packet: KeptPacket) {
+        let KeptPacket { pair, event, .. } = packet;
+        let (from, to) = (pair.0, u64::from(pair.1.number()));
+        fx.record(Kind::PacketPassed, from, to, number, &[]);
+        self.kept.passing = true;
+        self.handle(fx, event);
+        self.kept.passing = false;
+    }
+
+    /// The link on which a packet arrives; `None` if the event is none, or meets no network.
+    fn way_of(&self, event: NetEvent) -> Option<Pair> {
+        let towards = |end: EndId| {
+            let connection = self.connections.get(end.connection)?;
+            let from = connection.end(end.side.other()).node;
+            Some((from, connection.end(end.side).node))
+        };
+        let (from, to) = match event {
+            NetEvent::Datagram { packet } => self.packets.way(packet),
+            NetEvent::Unreachable { socket, by } => (by, self.sockets.get(socket)?.node()),
+            NetEvent::Syn { connection, .. } | NetEvent::Established { connection } => {
+                towards(EndId::server(connection))?
+            }
+            NetEvent::SynAck { connection } => towards(EndId::client(connection))?,
+            NetEvent::Segment { sender, .. } => towards(sender.other())?,
+            NetEvent::Reset { receiver } => towards(receiver)?,
+            NetEvent::Handshake { .. }
+            | NetEvent::Acknowledgement { .. }
+            | NetEvent::Retransmit { .. }
+            | NetEvent::Pace { .. }
+            | NetEvent::Turn { .. } => return None,
+        };
+        (from != to).then_some((from, to))
+    }
+
+    /// Whether a packet would make a difference to a program.
+    fn would_be_received(&self, event: NetEvent) -> bool {
+        match event {
+            NetEvent::Datagram { packet } => self.would_receive(packet),
+            NetEvent::Segment { sender, serial } => {
+                let connection = self.connections.get(sender.connection);
+                connection.is_some_and(|connection| {
+                    let pipe = connection.pipe(sender.side);
+                    let segment = pipe.in_flight(serial);
+                    segment.is_some_and(|segment| pipe.would_deliver(segment))
+                })
+            }
+            _ => true,
+        }
+    }
+
+    fn payload_of(&self, event: NetEvent) -> Vec<u8> {
+        match event {
+            NetEvent::Datagram { packet } => self.packets.bytes(packet).to_vec(),
+            NetEvent::Segment { sender, serial } => {
+                let connection = self.connections.get(sender.connection);
+                connection.map_or_else(Vec::new, |entry| entry.pipe(sender.side).payload(serial))
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+const fn kind_of(event: NetEvent) -> PacketKind {
+    match event {
+        NetEvent::Datagram { .. } => PacketKind::Datagram,
+        NetEvent::Unreachable { .. } => PacketKind::Unreachable,
+        NetEvent::Segment { .. } => PacketKind::Segment,
+        NetEvent::Reset { .. } => PacketKind::Reset,
+        _ => PacketKind::Handshake,
+    }
+}

@@ -1,0 +1,353 @@
+//! The way between two hosts: how long a packet takes, whether it is lost, whether there is one.
+//!
+//! Owns the links, the faults on them and the counters of all faults that act on packets. It must
+//! never know what a packet carries.
+
+use core::time::Duration;
+
+use super::Effects;
+use super::addr::NOWHERE;
+use super::link::LinkConfig;
+use super::links::{Crossing, Links, Manner};
+use super::trouble::{Pair, Stop, Troubles};
+use crate::kernel::{EntityKey, Family, FaultCounters, NodeId, SimTime};
+
+/// How long a packet takes within one host. About what Linux needs; constant, since a host's own
+/// packets meet no network.
+const LOOPBACK_LATENCY: Duration = Duration::from_micros(10);
+/// The largest packet within one host. Linux: the MTU of `lo`.
+pub(super) const LOOPBACK_MTU_BYTES: u32 = 65_536;
+
+/// What becomes of a packet, as far as it is known when it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// It arrives then, unless the link is cut meanwhile.
+    Arrives(SimTime),
+    /// A fault of this family takes it.
+    Lost(Family),
+    /// It goes to an address that nobody has.
+    Nowhere,
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    pub(super) passage: Passage,
+    /// When a second copy arrives.
+    pub(super) copy: Option<SimTime>,
+    pub(super) marks: Marks,
+}
+
+/// What happened to a datagram on its way that shows only when somebody receives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Bits are flipped, decided by this number.
+    pub(super) corrupt: Option<u64>,
+    /// Of [`Marks::FAMILIES`], by bits.
+    families: u8,
+}
+
+impl Marks {
+    /// The families that make a datagram late, or one too many.
+    const FAMILIES: [Family; 4] = [
+        Family::Duplicate,
+        Family::Reorder,
+        Family::Delay,
+        Family::Bandwidth,
+    ];
+
+    fn add(&mut self, family: Family) {
+        let place = Self::FAMILIES.iter().position(|other| *other == family);
+        self.families |= 1 << place.expect("only these leave a mark");
+    }
+}
+
+/// All links, their faults, and the counters of those.
+#[derive(Debug)]
+pub(super) struct Wire {
+    links: Links,
+    troubles: Troubles,
+    counters: FaultCounters,
+}
+
+impl Wire {
+    pub(super) fn new(default: LinkConfig) -> Self {
+        Self {
+            links: Links::new(default),
+            troubles: Troubles::default(),
+            counters: FaultCounters::default(),
+        }
+    }
+
+    /// Names a node; its links' choice points are keyed by it.
+    pub(super) fn add(&mut self, node: NodeId, name: EntityKey) {
+        self.links.add(node, name);
+    }
+
+    pub(super) const fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    pub(super) const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub(super) const fn troubles_mut(&mut self) -> &mut Troubles {
+        &mut self.troubles
+    }
+
+    pub(super) const fn links_and_troubles(&mut self) -> (&Links, &mut Troubles) {
+        (&self.links, &mut self.troubles)
+    }
+
+    pub(super) const fn troubles(&self) -> &Troubles {
+        &self.troubles
+    }
+
+    pub(super) const fn counters(&self) -> &FaultCounters {
+        &self.counters
+    }
+
+    /// Sends a packet of a stream, or one that no program sees: it is never doubled or reordered,
+    /// and a corrupt one is lost.
+    #[inline]
+    pub(super) fn send<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        from: NodeId,
+        to: NodeId,
+        bytes: u64,
+    ) -> Passage {
+        if let Some(passage) = self.send_plainly(fx.now(), from, to) {
+            return passage;
+        }
+        let now = fx.now();
+        let crossing = self.links.cross(fx.choices(), (from, to), bytes, 1, now);
+        let (passage, marks) = self.judge(fx, (from, to), crossing);
+        let (Passage::Arrives(_), Some(_)) = (passage, marks.corrupt) else {
+            self.count_marks(marks);
+            return passage;
+        };
+        Passage::Lost(Family::Corrupt)
+    }
+
+    /// Sends a datagram of that many bytes, in that many fragments.
+    #[inline]
+    pub(super) fn send_datagram<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        from: NodeId,
+        to: NodeId,
+        (bytes, fragments): (u64, u32),
+    ) -> Flight {
+        let mut flight = Flight {
+            passage: Passage::Nowhere,
+            copy: None,
+            marks: Marks::default(),
+        };
+        if let Some(passage) = self.send_plainly(fx.now(), from, to) {
+            flight.passage = passage;
+            return flight;
+        }
+        let now = fx.now();
+        let pair = (from, to);
+        let crossing = self.links.cross(fx.choices(), pair, bytes, fragments, now);
+        let mischief = self.links.mischief(fx.choices(), from, to);
+        (flight.passage, flight.marks) = self.judge(fx, pair, crossing);
+        let Passage::Arrives(at) = flight.passage else {
+            return flight;
+        };
+        if let Some(copy) = mischief.copy {
+            self.counters.offered(Family::Duplicate);
+            if let Some(latency) = copy {
+                self.counters.fired(Family::Duplicate);
+                flight.copy = Some(now.saturating_add(latency));
+            }
+        }
+        if let Some(held_up) = mischief.held_up {
+            self.counters.offered(Family::Reorder);
+            if let Some(delay) = held_up {
+                self.counters.fired(Family::Reorder);
+                flight.passage = Passage::Arrives(at.saturating_add(delay));
+                flight.marks.add(Family::Reorder);
+            }
+        }
+        flight
+    }
+
+    /// What becomes of a packet when there is nothing to draw and nothing that goes wrong.
+    #[inline]
+    fn send_plainly(&self, now: SimTime, from: NodeId, to: NodeId) -> Option<Passage> {
+        if from == to {
+            return Some(Passage::Arrives(now.saturating_add(LOOPBACK_LATENCY)));
+        }
+        if to == NOWHERE {
+            return Some(Passage::Nowhere);
+        }
+        let latency = self.links.plain()?;
+        let quiet = self.troubles.is_empty();
+        quiet.then(|| Passage::Arrives(now.saturating_add(latency)))
+    }
+
+    /// Counts what a packet met, and says what becomes of it.
+    fn judge<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        pair: Pair,
+        crossing: Crossing,
+    ) -> (Passage, Marks) {
+        let mut marks = Marks::default();
+        let mut latency = crossing.latency;
+        let mut lost = None;
+        let gray = self.troubles.gray(fx.choices(), pair);
+        let delay = self.troubles.delay(fx.choices(), pair);
+        if self.blocks(pair.0, pair.1) {
+            return (Passage::Lost(Family::Partition), marks);
+        }
+        if let Some(dropped) = crossing.dropped {
+            self.counters.offered(Family::Bandwidth);
+            if dropped {
+                self.counters.fired(Family::Bandwidth);
+                return (Passage::Lost(Family::Bandwidth), marks);
+            }
+        }
+        for (family, verdict) in [(Family::Loss, crossing.loss), (Family::Gray, gray)] {
+            if lost.is_some() {
+                break;
+            }
+            let Some(verdict) = verdict else { continue };
+            self.counters.offered(family);
+            if verdict {
+                self.counters.fired(family);
+                lost = Some(family);
+            }
+        }
+        if let Some(family) = lost {
+            return (Passage::Lost(family), marks);
+        }
+        if crossing.waited {
+            self.counters.fired(Family::Bandwidth);
+            marks.add(Family::Bandwidth);
+        }
+        if let Some(corrupt) = crossing.corrupt {
+            self.counters.offered(Family::Corrupt);
+            if corrupt.is_some() {
+                self.counters.fired(Family::Corrupt);
+                marks.corrupt = corrupt;
+            }
+        }
+        if let Some(delay) = delay {
+            self.counters.offered(Family::Delay);
+            if delay > Duration::ZERO {
+                self.counters.fired(Family::Delay);
+                marks.add(Family::Delay);
+                latency = latency.saturating_add(delay);
+            }
+        }
+        (Passage::Arrives(fx.now().saturating_add(latency)), marks)
+    }
+
+    /// How a stream may send from one host to another.
+    #[inline]
+    pub(super) fn manner<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) -> Manner {
+        if from == to || to == NOWHERE {
+            return Manner {
+                mtu_bytes: LOOPBACK_MTU_BYTES,
+                smooth: true,
+            };
+        }
+        let mut manner = self.links.manner(fx.choices(), from, to);
+        manner.smooth &= !self.troubles.is_gray((from, to));
+        manner
+    }
+
+    /// Whether a link may have a queue.
+    #[inline]
+    pub(super) fn has_queues(&self) -> bool {
+        self.links.has_queues()
+    }
+
+    /// Bytes that a stream sends in one packet on a link that is not smooth, of which `segment` fit
+    /// the link's largest packet.
+    pub(super) fn burst<F: Effects>(&mut self, fx: &mut F, pair: Pair, segment: u64) -> u64 {
+        self.links.burst(fx.choices(), pair, segment)
+    }
+
+    /// At which of the places between `count` segments a stream's packets part, counted from 1.
+    pub(super) fn parting<F: Effects>(&mut self, fx: &mut F, pair: Pair, count: u64) -> u64 {
+        self.links.parting(fx.choices(), pair, count)
+    }
+
+    /// When the queue of a link is short enough for a stream to send, if that is later than now.
+    pub(super) fn turn<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> Option<SimTime> {
+        let now = fx.now();
+        let turn = self.links.turn(fx.choices(), pair, now)?;
+        self.counters.offered(Family::Bandwidth);
+        self.counters.fired(Family::Bandwidth);
+        self.counters.effective(Family::Bandwidth);
+        Some(turn)
+    }
+
+    /// Whether a cut stops a packet here and now: asked when it is sent and when it arrives.
+    #[inline]
+    pub(super) fn blocks(&mut self, from: NodeId, to: NodeId) -> bool {
+        if !self.troubles.are_cuts() || from == to {
+            return false;
+        }
+        self.counters.offered(Family::Partition);
+        let cut = self.troubles.is_cut((from, to));
+        if cut {
+            self.counters.fired(Family::Partition);
+        }
+        cut
+    }
+
+    /// Counts a packet that a link keeps, and that somebody would have received.
+    pub(super) fn count_kept(&mut self, stop: Stop, effective: bool) {
+        let family = match stop {
+            Stop::Clog => Family::Clog,
+            Stop::Hold => Family::Hold,
+        };
+        self.counters.offered(family);
+        self.counters.fired(family);
+        if effective {
+            self.counters.effective(family);
+        }
+    }
+
+    /// Counts an end of a connection that is reset from outside.
+    pub(super) fn count_reset(&mut self) {
+        self.counters.offered(Family::Reset);
+        self.counters.fired(Family::Reset);
+        self.counters.effective(Family::Reset);
+    }
+
+    /// Counts that a fault of a family, counted as fired before, made a difference.
+    pub(super) fn effective(&mut self, family: Family) {
+        self.counters.effective(family);
+    }
+
+    /// Counts what happened to a packet that somebody receives.
+    pub(super) fn count_marks(&mut self, marks: Marks) {
+        if marks == Marks::default() {
+            return;
+        }
+        if marks.corrupt.is_some() {
+            self.counters.effective(Family::Corrupt);
+        }
+        for (bit, family) in Marks::FAMILIES.into_iter().enumerate() {
+            if marks.families >> bit & 1 == 1 {
+                self.counters.effective(family);
+            }
+        }
+    }
+}
+
+impl Flight {
+    /// The marks of the second copy.
+    pub(super) fn copy_marks() -> Marks {
+        let mut marks = Marks::default();
+        marks.add(Family::Duplicate);
+        marks
+    }
+}
