@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use stormglass::net::UdpSocket;
 use stormglass::run::{doctor, run_seed};
 use stormglass::time::sleep;
 use stormglass::{Config, Failure, Leak, Sim};
+
+use super::child;
 
 /// Nodes that draw, sleep, hash and crash.
 async fn busy(sim: Sim) {
@@ -46,12 +48,7 @@ fn digest(seed: u64) -> String {
 
 /// Runs one test of this binary in a process of its own.
 fn run_test(name: &str, variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(std::env::current_exe().expect("this binary has a path"));
-    command.args([name, "--exact", "--nocapture"]);
-    command
-        .env_remove("STORMGLASS_SEED")
-        .env_remove("STORMGLASS_SEEDS")
-        .env("RUST_BACKTRACE", "0");
+    let mut command = child::test(name);
     command.envs(variables.iter().copied());
     command.output().expect("this binary can be started")
 }

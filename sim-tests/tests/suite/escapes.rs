@@ -1,11 +1,14 @@
 //! Ways out of the simulation: each ends the run and is named, and each can be allowed.
 
+use std::io::Write as _;
 use std::task::Waker;
 use std::time::Duration;
 
 use stormglass::run::run_seed;
 use stormglass::time::sleep;
 use stormglass::{Config, EscapeKind, Failure};
+
+use super::child;
 
 /// Runs `attempt` on a node and gives how the run failed.
 fn escape(attempt: fn()) -> (EscapeKind, String, Option<String>, Option<String>) {
@@ -90,17 +93,62 @@ fn a_backtrace_is_no_escape() {
     assert!(outcome.unwrap() > 100);
 }
 
-#[test]
-fn what_is_allowed_happens_and_marks_the_run() {
+/// Runs `attempt` on a node that may leave in this way, and gives what it gave.
+fn allowed<R: Send + 'static>(kind: EscapeKind, attempt: fn() -> R) -> R {
     let config = Config {
-        allow: vec![EscapeKind::File],
+        allow: vec![kind],
         ..Config::default()
     };
-    let outcome = run_seed(&config, 0, |_| async {
-        std::fs::read("/proc/self/stat").is_ok()
+    let outcome = run_seed(&config, 0, move |sim| async move {
+        let node = sim.node("traveller").idle();
+        node.spawn(async move { attempt() }).await
     });
-    assert_eq!(outcome.escaped, [EscapeKind::File]);
-    assert!(outcome.unwrap());
+    assert_eq!(outcome.escaped, [kind], "the run is marked");
+    outcome.unwrap().expect("the attempt is not refused")
+}
+
+#[test]
+fn an_allowed_file_is_read() {
+    assert!(allowed(EscapeKind::File, || std::fs::read(
+        "/proc/self/stat"
+    )
+    .is_ok()));
+}
+
+#[test]
+fn an_allowed_sleep_sleeps() {
+    let begin = std::time::Instant::now();
+    allowed(EscapeKind::Sleep, || {
+        std::thread::sleep(Duration::from_millis(20));
+    });
+    assert!(begin.elapsed() >= Duration::from_millis(20));
+}
+
+#[test]
+fn an_allowed_socket_is_on_the_real_network() {
+    let address = allowed(EscapeKind::Socket, || {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        socket.send_to(b"real", address).unwrap();
+        let mut word = [0; 4];
+        let (length, from) = socket.recv_from(&mut word).unwrap();
+        assert_eq!((&word, length, from), (b"real", 4, address));
+        address
+    });
+    assert_ne!(address.port(), 0, "the system chose a port");
+}
+
+#[test]
+fn an_allowed_child_process_runs() {
+    let codes = allowed(EscapeKind::ChildProcess, || {
+        ["/bin/true", "/bin/false"].map(exit_code)
+    });
+    assert_eq!(codes, [Some(0), Some(1)]);
+}
+
+/// Runs a program to its end.
+fn exit_code(program: &str) -> Option<i32> {
+    std::process::Command::new(program).status().unwrap().code()
 }
 
 #[test]
@@ -159,8 +207,42 @@ fn allowed_threads_can_wake_tasks() {
     assert_eq!(outcome.unwrap(), 7);
 }
 
-/// Set in the child process of [`ending_the_process_is_told`].
+/// Set in the child processes of the tests below.
 const CHILD: &str = "STORMGLASS_TEST_CHILD";
+
+#[test]
+fn an_allowed_look_at_standard_input_reads_it() {
+    let read_line = || {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        line
+    };
+    if std::env::var_os(CHILD).is_some() {
+        assert_eq!(allowed(EscapeKind::Stdin, read_line), "from outside\n");
+        return;
+    }
+    let (input, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"from outside\n").unwrap();
+    drop(writer);
+    let child = child::test("suite::escapes::an_allowed_look_at_standard_input_reads_it")
+        .env(CHILD, "1")
+        .stdin(input)
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+}
+
+#[test]
+fn an_allowed_end_of_the_process_ends_it() {
+    if std::env::var_os(CHILD).is_some() {
+        allowed(EscapeKind::Exit, || std::process::exit(3));
+    }
+    let child = child::test("suite::escapes::an_allowed_end_of_the_process_ends_it")
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert_eq!(child.status.code(), Some(3), "{child:?}");
+}
 
 #[test]
 fn ending_the_process_is_told() {
@@ -171,8 +253,7 @@ fn ending_the_process_is_told() {
         });
         panic!("the process goes on after {outcome:?}");
     }
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["suite::escapes::ending_the_process_is_told", "--exact"])
+    let child = child::test("suite::escapes::ending_the_process_is_told")
         .env(CHILD, "1")
         .output()
         .unwrap();
