@@ -43,7 +43,7 @@
 //! | `STORMGLASS_SEEDS=100` or `5..10` | run so many seeds from the test's first on, or these |
 //! | `STORMGLASS_CHECK=1` | run each seed again in a fresh process and compare all events |
 //! | `STORMGLASS_LOG=debug` | print `tracing` events up to this level, with time, node and step |
-//! | `STORMGLASS_SCENARIO=FILE` | replay a saved failure |
+//! | `STORMGLASS_SCENARIO=FILE` | replay a saved failure, with its seed and configuration |
 //! | `STORMGLASS_DIR=DIR` | where failures are saved; else `target/stormglass` |
 //!
 //! With the feature `real` instead of `sim` those modules are tokio's own, so that one source

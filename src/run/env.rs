@@ -16,7 +16,7 @@ pub(crate) struct Settings {
     pub(crate) check: bool,
     /// `STORMGLASS_LOG`: print `tracing` events up to this level.
     pub(crate) log: Option<LevelFilter>,
-    /// `STORMGLASS_SCENARIO`: replay this file.
+    /// `STORMGLASS_SCENARIO`: replay this file, with its seed, whatever `seeds` says.
     pub(crate) scenario: Option<PathBuf>,
     /// What the doctor started this process for, if it did.
     pub(crate) order: Option<Order>,
@@ -44,6 +44,26 @@ impl Seeds {
             Self::Count(count) => config.seeds = count,
             Self::Range(first, end) => (config.first_seed, config.seeds) = (first, end - first),
         }
+    }
+}
+
+impl Settings {
+    /// A command that replays one seed of a test, or the scenario that is being replayed; with the
+    /// doctor's check, if that is what failed.
+    pub(crate) fn replay_command(&self, name: &str, seed: u64, check: bool) -> String {
+        let check = if check { "STORMGLASS_CHECK=1 " } else { "" };
+        let what = match &self.scenario {
+            Some(path) => format!("STORMGLASS_SCENARIO={}", path.display()),
+            None => format!("STORMGLASS_SEED={seed}"),
+        };
+        if name.contains(".rs:") {
+            // A plain program: the same arguments again.
+            let arguments: Vec<String> = std::env::args().collect();
+            return format!("{check}{what} {}", arguments.join(" "));
+        }
+        // A workspace may have tests of one name in several packages; cargo and nextest tell which.
+        let package = package().map_or_else(String::new, |package| format!(" -p {package}"));
+        format!("{check}{what} cargo test{package} {name} -- --exact")
     }
 }
 
@@ -107,19 +127,6 @@ fn parse_seeds(text: &str) -> Option<Seeds> {
     };
     let (first, end) = (first.parse().ok()?, end.parse().ok()?);
     (first < end).then_some(Seeds::Range(first, end))
-}
-
-/// A command that replays one seed of a test; with the doctor's check, if that is what failed.
-pub(crate) fn replay_command(name: &str, seed: u64, check: bool) -> String {
-    let check = if check { "STORMGLASS_CHECK=1 " } else { "" };
-    if name.contains(".rs:") {
-        // A plain program: the same arguments again.
-        let arguments: Vec<String> = std::env::args().collect();
-        return format!("{check}STORMGLASS_SEED={seed} {}", arguments.join(" "));
-    }
-    // A workspace may have tests of one name in several packages; cargo and nextest tell which.
-    let package = package().map_or_else(String::new, |package| format!(" -p {package}"));
-    format!("{check}STORMGLASS_SEED={seed} cargo test{package} {name} -- --exact")
 }
 
 /// The package whose tests run, if cargo or nextest runs them.

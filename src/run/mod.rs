@@ -136,8 +136,9 @@ where
         scenario.check_applies_to(name);
         config = scenario.config.clone();
         (config.first_seed, config.seeds) = (scenario.seed, 1);
+    } else {
+        settings.seeds.override_in(&mut config);
     }
-    settings.seeds.override_in(&mut config);
     if let Err(error) = config.validate() {
         panic!("the configuration of `{name}` makes no sense: {error}");
     }
@@ -159,7 +160,7 @@ where
             attempt(&config, seed, Keep::Nothing, settings, &test)
         };
         if let Some(failed) = &outcome.failed {
-            let kept = scenario.as_ref().map(|scenario| scenario.compare(failed));
+            let kept = scenario.as_ref();
             fail(name, &config, settings, &test, &outcome, failed, kept);
         }
         summary.seeds += 1;
@@ -213,8 +214,8 @@ const fn was_given_up<T>(outcome: &Outcome<T>) -> bool {
     outcome.steps == 0
 }
 
-/// Replays a failing seed with its last records kept, saves it as a scenario, and panics with the
-/// report.
+/// Replays a failing seed with its last records kept, saves it as a scenario unless it is `kept` as
+/// one, and panics with the report.
 #[track_caller]
 fn fail<F, Fut>(
     name: &str,
@@ -223,7 +224,7 @@ fn fail<F, Fut>(
     test: &Arc<F>,
     outcome: &Outcome<Result<(), String>>,
     failed: &Failed,
-    kept: Option<&str>,
+    kept: Option<&Scenario>,
 ) -> !
 where
     F: Fn(Sim) -> Fut + Send + Sync + 'static,
@@ -235,7 +236,6 @@ where
     // another each time would be another again.
     let replayed = (!was_given_up(outcome) && !is_different)
         .then(|| attempt(config, outcome.seed, Keep::Last(RING), settings, test));
-    let replay = env::replay_command(name, outcome.seed, is_different);
     let first = if was_given_up(outcome) {
         "unknown, since the run was given up".to_owned()
     } else {
@@ -244,13 +244,16 @@ where
     let second = replayed
         .as_ref()
         .map(|replayed| replayed.digest.to_string());
-    let scenario = Scenario::new(name, config, outcome.seed, failed, first.clone());
+    let saved = match (kept, &settings.scenario) {
+        (Some(_), Some(path)) => path.display().to_string(),
+        _ => Scenario::new(name, config, outcome.seed, failed, first.clone()).save(),
+    };
     let report = text::Report {
         name,
         seed: outcome.seed,
         failed,
-        replay: &replay,
-        saved: &scenario.save(),
+        replay: &settings.replay_command(name, outcome.seed, is_different),
+        saved: &saved,
         first: &first,
         second: second.as_deref(),
         ring: replayed
@@ -259,7 +262,7 @@ where
         node_names: &outcome.node_names,
         policy: outcome.policy,
         escaped: &outcome.escaped,
-        scenario: kept,
+        scenario: kept.map(|scenario| scenario.compare(failed)),
     };
     panic!("{report}");
 }

@@ -152,6 +152,23 @@ fn exit_code(program: &str) -> Option<i32> {
 }
 
 #[test]
+fn the_report_of_a_run_that_left_says_so() {
+    let config = Config {
+        allow: vec![EscapeKind::File],
+        ..Config::default()
+    };
+    let result = std::panic::catch_unwind(|| {
+        stormglass::run(config, |_| async {
+            std::fs::read("/proc/self/stat").map_err(|_| "refused")?;
+            Err::<(), _>("a failure")
+        });
+    });
+    let report = *result.unwrap_err().downcast::<String>().unwrap();
+    let told = "beware  it may not replay, having used: real file";
+    assert!(report.contains(told), "{report}");
+}
+
+#[test]
 fn a_waker_on_another_thread_is_an_escape() {
     let (send, receive) = std::sync::mpsc::channel::<Waker>();
     let (done, is_done) = std::sync::mpsc::channel();

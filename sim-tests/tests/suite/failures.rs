@@ -195,34 +195,6 @@ fn an_error_that_the_test_returns_fails_it() {
 }
 
 #[test]
-fn a_failure_can_be_replayed_from_its_scenario() {
-    let text = report(|| {
-        stormglass::run(
-            Config {
-                first_seed: 3,
-                ..Config::default()
-            },
-            |sim| async move {
-                assert!(sim.seed() < 7, "a seed that fails");
-            },
-        );
-    });
-    let path = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("saved   "))
-        .unwrap();
-    let saved = std::fs::read_to_string(path).unwrap();
-    for part in [
-        "\"seed\": 7",
-        "\"format\": 1",
-        "a seed that fails",
-        "\"stormglass\": \"0.1.0\"",
-    ] {
-        assert!(saved.contains(part), "no `{part}` in:\n{saved}");
-    }
-}
-
-#[test]
 fn a_long_message_does_not_push_out_how_to_replay_it() {
     let text = report(|| {
         stormglass::run(Config::default(), |_| async {

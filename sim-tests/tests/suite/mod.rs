@@ -17,6 +17,7 @@ mod net;
 mod net_faults;
 mod processes;
 mod readme;
+mod scenario;
 mod select;
 mod send_sync;
 mod sync;

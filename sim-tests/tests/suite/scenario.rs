@@ -1,0 +1,192 @@
+//! A failure is saved as a file, and the file alone brings it back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use stormglass::kernel::Distribution;
+use stormglass::net::UdpSocket;
+use stormglass::{Config, Sim};
+
+use super::child;
+
+/// The configuration of [`fails_if_asked`]: of another network, if the environment says so.
+fn config() -> Config {
+    let mut config = Config::default();
+    if std::env::var_os("A_SLOW_NETWORK").is_some() {
+        config.link.latency = Distribution::Constant(Duration::from_secs(1));
+    }
+    config
+}
+
+/// Fails at one seed, in the way that the environment asks for.
+#[stormglass::test(config = config(), seeds = 10)]
+async fn fails_if_asked(sim: Sim) -> Result<(), String> {
+    let peer = sim.node("peer").run(|_| async {
+        let socket = UdpSocket::bind("0.0.0.0:7").await?;
+        let (_, from) = socket.recv_from(&mut [0; 4]).await?;
+        socket.send_to(b"pong", from).await.map(drop)
+    });
+    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    socket.send_to(b"ping", "peer:7").await.unwrap();
+    peer.ended().await;
+    socket.recv(&mut [0; 4]).await.unwrap();
+    match std::env::var("FAIL_BY").ok().filter(|_| sim.seed() == 4) {
+        Some(way) if way == "panic" => panic!("a seed that fails"),
+        Some(way) => Err(way),
+        None => Ok(()),
+    }
+}
+
+const NAME: &str = "suite::scenario::fails_if_asked";
+
+/// A directory for the scenarios of one test, removed in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let name = format!("stormglass-{test}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Runs [`fails_if_asked`] so that it fails and is saved: the file, and the report.
+    fn failure(&self) -> (PathBuf, String) {
+        let output = child::test(NAME)
+            .env("STORMGLASS_DIR", &self.0)
+            .env("FAIL_BY", "panic")
+            .env("A_SLOW_NETWORK", "1")
+            .output()
+            .unwrap();
+        let file = self
+            .0
+            .join("sim-tests-suite__scenario__fails_if_asked-4.json");
+        (file, report(&output))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Nothing is lost if it stays.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a test of this binary with this scenario, and with other seeds asked for.
+fn replay(name: &str, file: &Path, variables: &[(&str, &str)]) -> Output {
+    child::test(name)
+        .env("STORMGLASS_SCENARIO", file)
+        .env("STORMGLASS_SEEDS", "100..200")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// What a failed test says.
+#[track_caller]
+fn report(output: &Output) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(!output.status.success(), "{text}");
+    text
+}
+
+/// The line of a report that begins with this word.
+fn line<'a>(report: &'a str, word: &str) -> &'a str {
+    report
+        .lines()
+        .find(|line| line.trim_start().starts_with(word))
+        .unwrap_or_else(|| panic!("no line `{word}` in:\n{report}"))
+}
+
+#[test]
+fn a_scenario_brings_back_the_same_failure_and_digest() {
+    let folder = Folder::new("replay");
+    let (file, first) = folder.failure();
+    let saved = fs::read_to_string(&file).unwrap();
+    for part in [
+        "\"seed\": 4",
+        "\"format\": 1",
+        "a seed that fails",
+        concat!("\"stormglass\": \"", env!("CARGO_PKG_VERSION"), "\""),
+    ] {
+        assert!(saved.contains(part), "no `{part}` in:\n{saved}");
+    }
+    // The network is as it was, for the file has the configuration.
+    let second = report(&replay(NAME, &file, &[("FAIL_BY", "panic")]));
+    for word in ["where", "saved", "run"] {
+        assert_eq!(line(&first, word), line(&second, word));
+    }
+    let digest = line(&second, "run").rsplit(' ').next().unwrap();
+    assert!(
+        saved.contains(&format!("\"digest\": \"{digest}\"")),
+        "{saved}"
+    );
+    assert!(
+        line(&second, "kept").contains("the failure is the one"),
+        "{second}"
+    );
+    let command = format!("STORMGLASS_SCENARIO={} cargo test", file.display());
+    assert!(line(&second, "replay").contains(&command), "{second}");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        saved,
+        "the file is left alone"
+    );
+}
+
+#[test]
+fn a_scenario_tells_when_its_failure_is_gone_or_another() {
+    let folder = Folder::new("changed");
+    let (file, _) = folder.failure();
+    let fixed = replay(NAME, &file, &[]);
+    let text = String::from_utf8(fixed.stderr).unwrap();
+    assert!(fixed.status.success(), "{text}");
+    assert!(text.contains("no longer fails"), "{text}");
+    let other = report(&replay(NAME, &file, &[("FAIL_BY", "error")]));
+    assert!(
+        line(&other, "kept").contains("the failure is another"),
+        "{other}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_scenario_of_the_test_is_refused() {
+    let folder = Folder::new("refused");
+    let (file, _) = folder.failure();
+    let saved = fs::read_to_string(&file).unwrap();
+    let check = |name, text: &str, expected: &str| {
+        let file = folder.0.join("changed.json");
+        fs::write(&file, text).unwrap();
+        let text = report(&replay(name, &file, &[]));
+        assert!(text.contains(expected), "no `{expected}` in:\n{text}");
+    };
+    check(
+        "suite::attribute::it_may_return_a_result",
+        &saved,
+        "is of the test `suite::scenario::fails_if_asked`, not of `suite::attribute::it_may",
+    );
+    check(
+        NAME,
+        &saved.replace("\"format\": 1", "\"format\": 2"),
+        "changed.json: the scenario has format 2 (written by stormglass 0.1.0) and this version \
+         reads format 1",
+    );
+    check(
+        NAME,
+        "{}",
+        "changed.json: this is no scenario: missing field",
+    );
+    check(
+        NAME,
+        &saved.replacen('{', "{\"plan\": [],", 1),
+        "changed.json: this is no scenario: unknown field `plan`",
+    );
+    let missing = folder.0.join("missing.json");
+    let text = report(&replay(NAME, &missing, &[]));
+    assert!(
+        text.contains("cannot read the scenario") && text.contains("missing.json"),
+        "{text}"
+    );
+}
