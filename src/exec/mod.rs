@@ -5,6 +5,7 @@
 //! thread-local [`context`] is how the handles of the floor above reach the world.
 //!
 //! It must never know what a program under test is for, nor how a test is written.
+#![deny(clippy::float_arithmetic)]
 
 pub(crate) mod context;
 mod driver;

@@ -3,6 +3,7 @@
 //!
 //! Floor 0. It knows no network, no disk, no node beyond its number, and no future. Everything in
 //! it is plain data driven by arguments, so that each part can be tested alone.
+#![deny(clippy::float_arithmetic)]
 
 mod choice;
 mod counter;

@@ -2,6 +2,7 @@
 //!
 //! Floor 1. A model knows the kernel and nothing else: no task, no future, no thread-local. Each
 //! can be tested alone, by calling it.
+#![deny(clippy::float_arithmetic)]
 
 pub(crate) mod clock;
 pub(crate) mod net;

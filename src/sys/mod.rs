@@ -60,6 +60,7 @@
 //! It is the only module of the crate that may hold `unsafe`, since foreign functions cannot be
 //! defined or called without.
 #![allow(unsafe_code, reason = "defines and calls foreign functions")]
+#![deny(clippy::float_arithmetic)]
 #![cfg_attr(
     not(all(
         target_os = "linux",
