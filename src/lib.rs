@@ -65,7 +65,7 @@ mod sys;
 pub mod io;
 #[cfg(feature = "sim")]
 pub mod net;
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "sim", feature = "real"))]
 pub mod rand;
 #[cfg(feature = "sim")]
 pub mod sync;
@@ -107,6 +107,6 @@ pub use sys::{EscapeKind, INTERPOSED};
 #[cfg(all(feature = "real", not(feature = "sim")))]
 mod real;
 #[cfg(all(feature = "real", not(feature = "sim")))]
-pub use real::{net, rand, sync, task, time};
+pub use real::{net, sync, task, time};
 #[cfg(all(feature = "real", not(feature = "sim")))]
 pub use tokio::{join, select, try_join};

@@ -1,25 +1,34 @@
-//! Random numbers for the program under test, drawn at `user.rng` of the running node.
+//! Random numbers for a program: drawn at `user.rng` of the running node, or with the feature
+//! `real` the operating system's.
 //!
 //! Floor 4. Programs that draw from the operating system, through `getrandom` or a crate that
 //! uses it, get numbers of the simulation too; this is the shorter way.
 
-use crate::exec::context;
-use crate::kernel::{Kind, Point};
+#[cfg(not(feature = "sim"))]
+mod machine;
+#[cfg(feature = "sim")]
+mod node;
 
-/// A number drawn at the running node.
+#[cfg(not(feature = "sim"))]
+use machine as source;
+#[cfg(feature = "sim")]
+use node as source;
+
+/// A random number.
 ///
 /// # Panics
-/// If this thread runs no simulation.
+/// If this thread runs no simulation; with the feature `real`, if the operating system has no
+/// random numbers to give. All functions here do.
 #[must_use]
 #[track_caller]
 pub fn u64() -> u64 {
-    draw(|choices, point| choices.draw(point))
+    source::u64()
 }
 
-/// A number from `0` to `bound - 1`, drawn at the running node.
+/// A random number from `0` to `bound - 1`.
 ///
 /// # Panics
-/// If `bound` is zero, or this thread runs no simulation.
+/// If `bound` is zero, or as [`u64`].
 #[must_use]
 #[track_caller]
 pub fn below(bound: u64) -> u64 {
@@ -27,71 +36,61 @@ pub fn below(bound: u64) -> u64 {
         bound > 0,
         "there is no number below 0: give a bound of at least 1"
     );
-    draw(|choices, point| choices.below(point, bound))
+    source::below(bound)
 }
 
-/// True in `num` of `den` cases, drawn at the running node.
+/// A random index into `len` items, that is a number from `0` to `len - 1`.
 ///
 /// # Panics
-/// If `num > den` or `den` is zero, or this thread runs no simulation.
+/// If `len` is zero, or as [`u64`].
+#[must_use]
+#[track_caller]
+pub fn index(len: usize) -> usize {
+    assert!(
+        len > 0,
+        "there is no index into nothing: give a length of at least 1"
+    );
+    usize::try_from(source::below(len as u64)).expect("it is below a length")
+}
+
+/// True in `num` of `den` cases.
+///
+/// # Panics
+/// If `num > den` or `den` is zero, or as [`u64`].
 #[must_use]
 #[track_caller]
 pub fn chance(num: u32, den: u32) -> bool {
-    let probability = crate::kernel::Probability::new(num, den);
-    draw(|choices, point| u64::from(choices.chance(point, probability))) == 1
+    source::chance(num, den)
 }
 
-/// One of `items`, drawn at the running node; `None` if there are none.
+/// A random one of `items`; `None` if there are none.
 ///
 /// # Panics
-/// If this thread runs no simulation.
+/// As [`u64`].
 #[track_caller]
 pub fn choose<T>(items: &[T]) -> Option<&T> {
-    let count = items.len() as u64;
-    let index = if count == 0 {
+    if items.is_empty() {
         return None;
-    } else {
-        below(count)
-    };
-    items.get(usize::try_from(index).expect("below a length"))
+    }
+    items.get(index(items.len()))
 }
 
-/// Puts `items` into an order drawn at the running node.
+/// Puts `items` into a random order.
 ///
 /// # Panics
-/// If this thread runs no simulation.
+/// As [`u64`].
 #[track_caller]
 pub fn shuffle<T>(items: &mut [T]) {
     for last in (1..items.len()).rev() {
-        let other = below(last as u64 + 1);
-        items.swap(last, usize::try_from(other).expect("below a length"));
+        items.swap(last, index(last + 1));
     }
 }
 
-/// Fills `bytes` with numbers drawn at the running node.
+/// Fills `bytes` with random numbers.
 ///
 /// # Panics
-/// If this thread runs no simulation.
+/// As [`u64`].
 #[track_caller]
 pub fn fill(bytes: &mut [u8]) {
-    for chunk in bytes.chunks_mut(8) {
-        let word = u64().to_le_bytes();
-        chunk.copy_from_slice(&word[..chunk.len()]);
-    }
-}
-
-/// Draws and records what was drawn. A dead incarnation gets zeros: its destructors must not
-/// shift the draws of the next.
-#[track_caller]
-fn draw(f: impl FnOnce(&mut crate::kernel::Choices, &mut Point) -> u64) -> u64 {
-    if context::is_dead() {
-        return 0;
-    }
-    context::world(|world, id| {
-        let (node, base) = world.node_and_base(id);
-        let value = f(&mut base.choices, &mut node.user);
-        let stream = node.user.stream();
-        base.record(id, Kind::Drawn, stream, value);
-        value
-    })
+    source::fill(bytes);
 }

@@ -4,8 +4,6 @@
 //! name, so that a program that compiles here compiles there; what only one of them has is not
 //! part of the pair.
 
-pub mod rand;
-
 /// Sockets of the operating system.
 pub mod net {
     pub use tokio::io::{Interest, Ready};

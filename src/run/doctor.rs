@@ -20,13 +20,13 @@ use std::fs::File;
 use std::future::Future;
 use std::panic::Location;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::env::{self, Settings};
 use super::thread::Keep;
-use super::{attempt, name_of_caller, test_of_thread, was_given_up};
+use super::{Test, attempt, name_of_caller, test_of_thread, was_given_up};
 use crate::exec::{Failed, Failure, Leak};
 use crate::kernel::{Digest, DigestMode};
 use crate::sim::{Config, Outcome, ProgramResult, Sim};
@@ -68,7 +68,7 @@ where
             call.test
         );
     }
-    let test = Arc::new(test);
+    let test = Test::new(test);
     call.obey(&config, settings, &test);
     let outcome = match settings.order {
         // This process is for another call; what it is asked here must not start more of them.
@@ -158,12 +158,7 @@ impl Call {
     }
 
     /// Does what this process was started for and ends it, if that is this call.
-    pub(crate) fn obey<F, Fut>(&self, config: &Config, settings: &Settings, test: &Arc<F>)
-    where
-        F: Fn(Sim) -> Fut + Send + Sync + 'static,
-        Fut: Future + 'static,
-        Fut::Output: ProgramResult + 'static,
-    {
+    pub(super) fn obey(&self, config: &Config, settings: &Settings, test: &Test) {
         let Some(order) = settings.order.as_ref().filter(|order| order.call == *self) else {
             return;
         };
@@ -196,18 +191,13 @@ impl Call {
     /// Runs a seed here and in a fresh process. The outcome is that of the run here, failed with
     /// [`Failure::Nondeterminism`] if the other was not the same.
     #[track_caller]
-    pub(crate) fn attempt_twice<F, Fut>(
+    pub(super) fn attempt_twice(
         &self,
         config: &Config,
         seed: u64,
         settings: &Settings,
-        test: &Arc<F>,
-    ) -> Outcome<Result<(), String>>
-    where
-        F: Fn(Sim) -> Fut + Send + Sync + 'static,
-        Fut: Future + 'static,
-        Fut::Output: ProgramResult + 'static,
-    {
+        test: &Test,
+    ) -> Outcome<Result<(), String>> {
         let unable =
             |error: String| -> ! { panic!("cannot check seed {seed} of `{}`: {error}", self.test) };
         let mut lab = Lab::new(self, seed).unwrap_or_else(|error| unable(error));

@@ -13,6 +13,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use futures::future::LocalBoxFuture;
+
 pub use doctor::{Diagnosis, doctor};
 pub use scenario::Scenario;
 
@@ -51,7 +53,11 @@ where
     Fut: Future + 'static,
     Fut::Output: ProgramResult + 'static,
 {
-    run_named(&name_of_caller(Location::caller()), config, test)
+    run_named(
+        &name_of_caller(Location::caller()),
+        config,
+        &Test::new(test),
+    )
 }
 
 /// What a run is called that nobody has named.
@@ -80,7 +86,7 @@ where
 {
     // Test runners name a test by its path without the crate.
     let name = path.split_once("::").map_or(path, |(_, name)| name);
-    run_named(name, config, test);
+    run_named(name, config, &Test::new(test));
 }
 
 /// What a successful [`run`] did.
@@ -123,13 +129,26 @@ where
     )
 }
 
+/// What each seed of a test runs, on a thread of its own.
+#[derive(Clone)]
+struct Test(Arc<dyn Fn(Sim) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>);
+
+impl Test {
+    fn new<F, Fut>(test: F) -> Self
+    where
+        F: Fn(Sim) -> Fut + Send + Sync + 'static,
+        Fut: Future + 'static,
+        Fut::Output: ProgramResult + 'static,
+    {
+        Self(Arc::new(move |sim| {
+            let future = test(sim);
+            Box::pin(async move { future.await.into_result() })
+        }))
+    }
+}
+
 #[track_caller]
-fn run_named<F, Fut>(name: &str, mut config: Config, test: F) -> Summary
-where
-    F: Fn(Sim) -> Fut + Send + Sync + 'static,
-    Fut: Future + 'static,
-    Fut::Output: ProgramResult + 'static,
-{
+fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
     let settings = env::get();
     let scenario = settings.scenario.as_deref().map(Scenario::load);
     if let Some(scenario) = &scenario {
@@ -142,9 +161,8 @@ where
     if let Err(error) = config.validate() {
         panic!("the configuration of `{name}` makes no sense: {error}");
     }
-    let test = Arc::new(test);
     let call = Call::next(name);
-    call.obey(&config, settings, &test);
+    call.obey(&config, settings, test);
     if settings.check {
         config.digest = DigestMode::Full;
     }
@@ -155,13 +173,13 @@ where
     };
     for seed in config.first_seed..=config.first_seed + (config.seeds - 1) {
         let outcome = if settings.check {
-            call.attempt_twice(&config, seed, settings, &test)
+            call.attempt_twice(&config, seed, settings, test)
         } else {
-            attempt(&config, seed, Keep::Nothing, settings, &test)
+            attempt(&config, seed, Keep::Nothing, settings, test)
         };
         if let Some(failed) = &outcome.failed {
             let kept = scenario.as_ref();
-            fail(name, &config, settings, &test, &outcome, failed, kept);
+            fail(name, &config, settings, test, &outcome, failed, kept);
         }
         summary.seeds += 1;
         summary.steps += outcome.steps;
@@ -174,18 +192,13 @@ where
 }
 
 /// Runs one seed of a test; an error that the test returns becomes a failure.
-fn attempt<F, Fut>(
+fn attempt(
     config: &Config,
     seed: u64,
     keep: Keep,
     settings: &Settings,
-    test: &Arc<F>,
-) -> Outcome<Result<(), String>>
-where
-    F: Fn(Sim) -> Fut + Send + Sync + 'static,
-    Fut: Future + 'static,
-    Fut::Output: ProgramResult + 'static,
-{
+    test: &Test,
+) -> Outcome<Result<(), String>> {
     let test = test.clone();
     let watched = Watched {
         config,
@@ -193,10 +206,7 @@ where
         keep,
         log: settings.log,
     };
-    let mut outcome = thread::run(
-        watched,
-        move |sim| async move { test(sim).await.into_result() },
-    );
+    let mut outcome = thread::run(watched, move |sim| async move { (test.0)(sim).await });
     if outcome.failed.is_none()
         && let Some(Err(message)) = &outcome.value
     {
@@ -217,20 +227,15 @@ const fn was_given_up<T>(outcome: &Outcome<T>) -> bool {
 /// Replays a failing seed with its last records kept, saves it as a scenario unless it is `kept` as
 /// one, and panics with the report.
 #[track_caller]
-fn fail<F, Fut>(
+fn fail(
     name: &str,
     config: &Config,
     settings: &Settings,
-    test: &Arc<F>,
+    test: &Test,
     outcome: &Outcome<Result<(), String>>,
     failed: &Failed,
     kept: Option<&Scenario>,
-) -> !
-where
-    F: Fn(Sim) -> Fut + Send + Sync + 'static,
-    Fut: Future + 'static,
-    Fut::Output: ProgramResult + 'static,
-{
+) -> ! {
     let is_different = matches!(failed.failure, Failure::Nondeterminism { .. });
     // A run that was given up has left a thread behind that cannot be stopped, and one that is
     // another each time would be another again.

@@ -75,7 +75,8 @@ pub struct NodeBuilder {
     name: String,
     labels: Vec<(String, String)>,
     addresses: Vec<IpAddr>,
-    group: Arc<[String]>,
+    /// The names of all nodes of its group, if it is not alone.
+    group: Option<Arc<[String]>>,
 }
 
 /// What a program is given at each start of its node.
@@ -87,18 +88,17 @@ pub struct NodeContext {
 }
 
 impl NodeBuilder {
-    pub(crate) fn new(name: String) -> Self {
-        let group = Arc::from([name.clone()]);
+    pub(crate) const fn new(name: String) -> Self {
         Self {
             name,
             labels: Vec::new(),
             addresses: Vec::new(),
-            group,
+            group: None,
         }
     }
 
     pub(crate) fn in_group(mut self, group: Arc<[String]>) -> Self {
-        self.group = group;
+        self.group = Some(group);
         self
     }
 
@@ -170,7 +170,9 @@ impl NodeBuilder {
                     .record(id, Kind::NodeAdded, EntityKey::of(&name).number(), sum);
                 let node = world.node_mut(id);
                 node.labels = labels;
-                node.group = group;
+                if let Some(group) = group {
+                    node.group = group;
+                }
             });
             Node {
                 sim: context.id,

@@ -70,7 +70,7 @@ fn in_production_there_is_nothing_of_the_simulation() {
     // Names of modules, as symbols and debug information spell them.
     assert!(has("12echo_service"), "the names cannot be read at all");
     assert!(
-        has("10stormglass4real"),
+        has("10stormglass4rand7machine"),
         "the names of stormglass cannot be read"
     );
     for module in ["4exec", "6kernel", "5model", "3sys", "3sim"] {

@@ -16,6 +16,7 @@ mod nested;
 mod net;
 mod net_faults;
 mod processes;
+mod rand;
 mod readme;
 mod scenario;
 mod select;

@@ -182,6 +182,11 @@ fn one_door_rule(source: &Source) -> Complaints {
             path: "kernel/choice.rs",
             words: &["rand_chacha", "ChaCha8Rng", "SeedableRng"],
         },
+        // Without a simulation the machine's entropy is what is asked for.
+        Exception {
+            path: "rand/machine.rs",
+            words: &["getrandom"],
+        },
         // A fixed stream for threads between two polls: it decides nothing in a simulation.
         Exception {
             path: "sys/entropy.rs",
@@ -197,10 +202,6 @@ fn one_door_rule(source: &Source) -> Complaints {
             words: &["getrandom", "getentropy"],
         },
     ];
-    // Without a simulation the machine's entropy is what is asked for.
-    if source.module() == Some("real") {
-        return Vec::new();
-    }
     let mut complaints = forbid(
         source,
         GENERATORS,
@@ -373,7 +374,7 @@ fn handles_are_thin_rule(source: &Source) -> Complaints {
     const EXCEPTIONS: &[Exception] = &[
         // The one handle that is a choice: the program under test asks for numbers.
         Exception {
-            path: "rand.rs",
+            path: "rand/node.rs",
             words: &["choices", "Choices", "Point", "Probability"],
         },
         // A blocking call's length is drawn where the call is made, at the node's own point.

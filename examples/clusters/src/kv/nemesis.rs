@@ -127,20 +127,26 @@ async fn strike(sim: Sim, machines: Vec<Node>, planned: Planned) {
 
 fn draw() -> Fault {
     // Half of what happens to nodes happens to the first: it is the primary, so there it hurts.
-    let node = || if rand::chance(1, 2) { 0 } else { index(NODES) };
+    let node = || {
+        if rand::chance(1, 2) {
+            0
+        } else {
+            rand::index(NODES)
+        }
+    };
     match rand::below(8) {
         0 | 1 => Fault::Crash(node()),
         2 => Fault::Kill(node()),
         3 => Fault::Pause(node()),
         4 => {
-            let from = index(MACHINES);
-            let to = (from + 1 + index(MACHINES - 1)) % MACHINES;
+            let from = rand::index(MACHINES);
+            let to = (from + 1 + rand::index(MACHINES - 1)) % MACHINES;
             Fault::CutOneWay(from, to)
         }
         5 | 6 => {
             let mut few: Vec<usize> = (0..MACHINES).collect();
             rand::shuffle(&mut few);
-            few.truncate(1 + index(MACHINES / 2));
+            few.truncate(1 + rand::index(MACHINES / 2));
             few.sort_unstable();
             Fault::Partition(few)
         }
@@ -149,10 +155,6 @@ fn draw() -> Fault {
             Fault::ClockStep(node(), if rand::chance(1, 2) { by_ms } else { -by_ms })
         }
     }
-}
-
-fn index(count: usize) -> usize {
-    usize::try_from(rand::below(count as u64)).expect("below a length")
 }
 
 fn between(least: u64, most: u64) -> u64 {
