@@ -32,8 +32,8 @@ pub mod sync {
 /// Tasks of tokio's runtime, which the program starts as it likes.
 pub mod task {
     pub use tokio::task::{
-        AbortHandle, JoinError, JoinHandle, JoinSet, block_in_place, id, spawn, spawn_blocking,
-        spawn_local, yield_now,
+        AbortHandle, Id, JoinError, JoinHandle, JoinSet, block_in_place, id, spawn, spawn_blocking,
+        spawn_local, try_id, yield_now,
     };
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
@@ -404,6 +404,10 @@ impl<T> JoinHandle<T> {
     }
 }
 
+// As tokio's, whatever the output is.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
@@ -587,6 +591,9 @@ impl std::error::Error for JoinError {}
 
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> Self {
-        Self::other(error.to_string())
+        Self::other(match error.payload {
+            None => "task was cancelled",
+            Some(_) => "task panicked",
+        })
     }
 }

@@ -170,47 +170,33 @@ impl<T: 'static> JoinSet<T> {
 
     /// As [`join_next`](Self::join_next), with the task's id.
     pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
-        let ended = poll_fn(|cx| self.poll_next(cx)).await?;
-        Some(ended.1.map(|output| (ended.0, output)))
+        poll_fn(|cx| self.poll_join_next_with_id(cx)).await
     }
 
     /// The output of a task that has ended, if one has.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        match self.poll_join_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(output) => output,
+        Some(self.try_join_next_with_id()?.map(|(_, output)| output))
+    }
+
+    /// As [`try_join_next`](Self::try_join_next), with the task's id.
+    pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
+        match self.poll_join_next_with_id(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => ended,
             Poll::Pending => None,
         }
     }
 
     /// Polls for the next task to end.
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        self.poll_next(cx)
-            .map(|ended| ended.map(|(_, output)| output))
+        self.poll_join_next_with_id(cx)
+            .map(|ended| ended.map(|result| result.map(|(_, output)| output)))
     }
 
-    /// Aborts all tasks and waits for their ends.
-    pub async fn shutdown(&mut self) {
-        self.abort_all();
-        while self.join_next().await.is_some() {}
-    }
-
-    /// Joins all tasks, in the order in which they end.
-    ///
-    /// # Panics
-    /// With the panic of a task that panicked, or if one was cancelled.
-    pub async fn join_all(mut self) -> Vec<T> {
-        let mut outputs = Vec::with_capacity(self.len());
-        while let Some(output) = self.join_next().await {
-            match output {
-                Ok(output) => outputs.push(output),
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(error) => panic!("{error}"),
-            }
-        }
-        outputs
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Id, Result<T, JoinError>)>> {
+    /// As [`poll_join_next`](Self::poll_join_next), with the task's id.
+    pub fn poll_join_next_with_id(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(Id, T), JoinError>>> {
         if self.tasks.is_empty() {
             return Poll::Ready(None);
         }
@@ -236,9 +222,31 @@ impl<T: 'static> JoinSet<T> {
             let id = task.id();
             if let Poll::Ready(output) = Pin::new(task).poll(&mut Context::from_waker(&waker)) {
                 self.tasks.remove(&number);
-                return Poll::Ready(Some((id, output)));
+                return Poll::Ready(Some(output.map(|output| (id, output))));
             }
         }
+    }
+
+    /// Aborts all tasks and waits for their ends.
+    pub async fn shutdown(&mut self) {
+        self.abort_all();
+        while self.join_next().await.is_some() {}
+    }
+
+    /// Joins all tasks, in the order in which they end.
+    ///
+    /// # Panics
+    /// With the panic of a task that panicked, or if one was cancelled.
+    pub async fn join_all(mut self) -> Vec<T> {
+        let mut outputs = Vec::with_capacity(self.len());
+        while let Some(output) = self.join_next().await {
+            match output {
+                Ok(output) => outputs.push(output),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        outputs
     }
 }
 
@@ -260,15 +268,26 @@ impl<T> fmt::Debug for JoinSet<T> {
     }
 }
 
-impl<F> FromIterator<F> for JoinSet<F::Output>
+impl<T, F> FromIterator<F> for JoinSet<T>
 where
-    F: Future + 'static,
+    F: Future<Output = T> + 'static,
+    T: 'static,
 {
     fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
         let mut set = Self::new();
-        for future in futures {
-            set.spawn(future);
-        }
+        set.extend(futures);
         set
+    }
+}
+
+impl<T, F> Extend<F> for JoinSet<T>
+where
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        for future in futures {
+            self.spawn(future);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Tasks, in tokio's names: `spawn`, `JoinHandle`, `JoinSet`, `yield_now`, `spawn_blocking`.
 //!
 //! Floor 4. A task belongs to the node that spawned it and goes down with it.
+//!
+//! There is no `LocalSet`: every task is local, and [`spawn_local`] works wherever [`spawn`] does.
 
 mod join_set;
 
@@ -99,4 +101,10 @@ pub async fn yield_now() {
 #[track_caller]
 pub fn id() -> Id {
     context::with(|context| context.current.task.get())
+}
+
+/// The running task's id; `None` if this thread runs no simulation.
+#[must_use]
+pub fn try_id() -> Option<Id> {
+    context::try_with(|context| context.current.task.get())
 }

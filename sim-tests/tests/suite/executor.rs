@@ -356,3 +356,53 @@ fn a_panic_in_the_drop_of_an_output_or_an_aborted_future_fails_the_run() {
         assert!(failed.to_string().contains("dropped"), "{failed}");
     }
 }
+
+#[test]
+fn a_join_set_is_extended_and_told_apart_by_ids() {
+    let outcome = Builder::new().run(|_| async {
+        let mut set: JoinSet<u32> = (0..3).map(|n| async move { n }).collect();
+        set.extend((3..5).map(|n| async move { n }));
+        assert_eq!(set.len(), 5);
+        assert!(set.try_join_next_with_id().is_none(), "none has run yet");
+        let last = set.spawn(async { task::try_id().map_or(0, |_| 5) });
+        last.abort();
+        let (mut outputs, mut cancelled) = (Vec::new(), Vec::new());
+        while !set.is_empty() {
+            task::yield_now().await;
+            while let Some(ended) = set.try_join_next_with_id() {
+                match ended {
+                    Ok((id, output)) => outputs.push((id, output)),
+                    Err(error) => cancelled.push(error.id()),
+                }
+            }
+        }
+        assert_eq!(cancelled, [last.id()]);
+        outputs.sort_unstable();
+        // Ids are given in the order of spawning.
+        let values: Vec<u32> = outputs.iter().map(|(_, output)| *output).collect();
+        assert_eq!(values, [0, 1, 2, 3, 4]);
+        assert_eq!(task::try_id(), Some(task::id()));
+    });
+    outcome.unwrap();
+    assert_eq!(task::try_id(), None);
+}
+
+#[test]
+fn a_join_error_is_an_io_error_in_tokios_words() {
+    fn unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
+    let config = Config {
+        on_panic: OnPanic::JoinError,
+        ..Config::default()
+    };
+    let outcome = Builder::new().config(config).run(|sim| async move {
+        let node = sim.node("a").idle();
+        let panicking = node.spawn(async { panic!("as it must") });
+        let aborted = node.spawn(pending::<Cell<u32>>());
+        unwind_safe(&aborted);
+        aborted.abort();
+        let told = |error: task::JoinError| std::io::Error::from(error).to_string();
+        assert_eq!(told(panicking.await.unwrap_err()), "task panicked");
+        assert_eq!(told(aborted.await.unwrap_err()), "task was cancelled");
+    });
+    outcome.unwrap();
+}
