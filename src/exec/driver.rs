@@ -354,7 +354,7 @@ impl Context {
             let failed = u64::from(world.failed.is_some());
             world.base.record(NodeId::TEST, Kind::End, failed, 0);
             let mut counters = world.base.counters.clone();
-            counters.add(world.net.counters());
+            counters.add(&world.net.counters());
             Finished {
                 failed: world.failed.clone(),
                 digest: world.base.trace.digest().clone(),

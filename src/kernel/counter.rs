@@ -79,6 +79,12 @@ families! {
     Hold = "net.hold", "a packet was kept that somebody would have received";
     /// A connection is reset from outside.
     Reset = "net.reset", "an end of the connection was still open";
+    /// The answer of the name server takes time.
+    DnsDelay = "dns.delay", "a program was given an answer later than it would have been";
+    /// A lookup fails for now.
+    DnsFailure = "dns.failure", "a program was given the error";
+    /// The name server answers with what was true before.
+    DnsStale = "dns.stale", "a program was given an answer that was not true when it asked";
     /// A node loses power: tasks and memory are gone.
     Crash = "process.crash", "at least one unfinished task was dropped";
     /// A node's process dies, the machine stays up.

@@ -125,6 +125,17 @@ kinds! {
     PacketPassed = "packet passed on";
     /// A kept packet was thrown away; subject: to, value: its number.
     PacketDiscarded = "packet discarded";
+    /// The name server was asked; subject: hash of the name, value: when the answer arrives.
+    NameAsked = "name asked";
+    /// The name server answered; subject: hash of the name, value: how many addresses.
+    NameAnswered = "name answered";
+    /// A lookup failed; subject: hash of the name, value: the error of `getaddrinfo`.
+    NameFailed = "name not resolved";
+    /// A name's addresses were changed; subject: hash of the name, value: how many it has now.
+    NameChanged = "name changed";
+    /// Lookups of a name, or of a node, fail or no longer do; subject: hash of the name, 0 for
+    /// the node, value: 1 if they do.
+    LookupsFailing = "lookups failing";
     /// A test's own mark; subject: hash of its name, value: its number.
     Mark = "mark";
 }

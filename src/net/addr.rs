@@ -2,12 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use super::handle::Home;
+use crate::model::net::{Lookup, SocketId};
 
 /// What can be turned into socket addresses: the types of tokio's trait of this name.
 ///
-/// A host is the name of a node, `localhost`, or an address as text.
+/// A host is the name of a node, `localhost`, any other name that was given addresses
+/// (`Sim::names`), or an address as text.
 pub trait ToSocketAddrs: sealed::Resolve {}
 
 /// The addresses of a host, in the order in which a connection would try them.
@@ -23,7 +27,7 @@ pub trait ToSocketAddrs: sealed::Resolve {}
 ///
 /// # Errors
 /// `InvalidInput` if the text is no host and port; an error as `getaddrinfo` gives it, if the name
-/// is unknown.
+/// is unknown or the lookup fails for now.
 ///
 /// # Panics
 /// If this thread runs no simulation.
@@ -31,30 +35,27 @@ pub async fn lookup_host<T>(host: T) -> io::Result<impl Iterator<Item = SocketAd
 where
     T: ToSocketAddrs,
 {
-    Ok(resolve(&host)?.into_iter())
+    let found = resolve(&host);
+    Ok(found.await?.into_iter())
 }
 
-/// The addresses of `host`, at least one.
-pub(super) fn resolve(host: &(impl ToSocketAddrs + ?Sized)) -> io::Result<Vec<SocketAddr>> {
-    let addresses = host.resolve(sealed::Internal)?;
-    if addresses.is_empty() {
-        let text = "could not resolve to any address";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    Ok(addresses)
+/// Finds the addresses of `host`. A name is asked for at once, before the first poll.
+///
+/// What is given back knows nothing of `host`, so that it can wait without it.
+pub(super) fn resolve(host: &(impl ToSocketAddrs + ?Sized)) -> Resolving {
+    host.resolve(sealed::Internal)
 }
 
-/// Tries the addresses of `host` in order, until one succeeds.
+/// Tries the addresses of a host in order, until one succeeds.
 ///
 /// # Errors
 /// Those of resolving, or the error of the last address.
-pub(super) fn try_each<T>(
-    host: &(impl ToSocketAddrs + ?Sized),
+pub(super) async fn try_each<T>(
+    host: Resolving,
     mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
-    let addresses = resolve(host)?;
-    let mut result = Err(io::ErrorKind::InvalidInput.into());
-    for address in addresses {
+    let mut result = Err(nowhere());
+    for address in host.await? {
         result = attempt(address);
         if result.is_ok() {
             break;
@@ -63,36 +64,98 @@ pub(super) fn try_each<T>(
     result
 }
 
-fn by_name(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let (_, addresses) = Home::make(|net, _, _| net.resolve(host))?;
-    Ok(addresses
-        .into_iter()
-        .map(|address| SocketAddr::new(address, port))
-        .collect())
+/// The error of a host without any address.
+pub(super) fn nowhere() -> io::Error {
+    let text = "could not resolve to any address";
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
-fn by_text(text: &str) -> io::Result<Vec<SocketAddr>> {
+/// The addresses of a host, at once or when the name server has answered.
+#[derive(Debug)]
+pub struct Resolving(State);
+
+#[derive(Debug)]
+enum State {
+    Known(io::Result<Vec<SocketAddr>>),
+    Asked { question: Question, port: u16 },
+}
+
+/// A lookup under way. Dropping it gives it up.
+#[derive(Debug)]
+struct Question {
+    home: Home,
+    id: SocketId,
+}
+
+impl Future for Resolving {
+    type Output = io::Result<Vec<SocketAddr>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match &mut self.0 {
+            State::Known(found) => core::mem::replace(found, Ok(Vec::new())),
+            State::Asked { question, port } => {
+                let Question { home, id } = *question;
+                let found = ready!(home.poll(cx, |net, base| net.lookup_answer(base, id)));
+                found.map(|addresses| with_port(addresses, *port))
+            }
+        })
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.home
+            .release(|net, base| net.give_up_lookup(base, self.id));
+    }
+}
+
+fn known(addresses: Vec<SocketAddr>) -> Resolving {
+    Resolving(State::Known(Ok(addresses)))
+}
+
+fn by_name(host: &str, port: u16) -> Resolving {
+    let asked = Home::make(|net, base, node| net.look_up(base, node, host));
+    Resolving(match asked {
+        Ok((_, Lookup::Answered(addresses))) => State::Known(Ok(with_port(addresses, port))),
+        Ok((home, Lookup::Asked(id))) => State::Asked {
+            question: Question { home, id },
+            port,
+        },
+        Err(error) => State::Known(Err(error)),
+    })
+}
+
+fn by_text(text: &str) -> Resolving {
     if let Ok(address) = text.parse() {
-        return Ok(vec![address]);
+        return known(vec![address]);
     }
     // The words of std, which programs may match.
-    let invalid = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
-    let (host, port) = text
-        .rsplit_once(':')
-        .ok_or_else(|| invalid("invalid socket address"))?;
-    let port = port.parse().map_err(|_| invalid("invalid port value"))?;
-    by_name(host, port)
+    let invalid = |text| {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+        Resolving(State::Known(Err(error)))
+    };
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return invalid("invalid socket address");
+    };
+    match port.parse() {
+        Ok(port) => by_name(host, port),
+        Err(_) => invalid("invalid port value"),
+    }
+}
+
+fn with_port(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
+    let with_port = |address| SocketAddr::new(address, port);
+    addresses.into_iter().map(with_port).collect()
 }
 
 mod sealed {
     //! The trait's method: not callable from outside, so that it can change.
 
-    use std::io;
-    use std::net::SocketAddr;
+    use super::Resolving;
 
     pub trait Resolve {
         #[doc(hidden)]
-        fn resolve(&self, _: Internal) -> io::Result<Vec<SocketAddr>>;
+        fn resolve(&self, _: Internal) -> Resolving;
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -105,7 +168,7 @@ macro_rules! resolve {
             impl ToSocketAddrs for $type {}
 
             impl sealed::Resolve for $type {
-                fn resolve(&self, _: sealed::Internal) -> io::Result<Vec<SocketAddr>> {
+                fn resolve(&self, _: sealed::Internal) -> Resolving {
                     let $host = self;
                     $resolve
                 }
@@ -115,13 +178,13 @@ macro_rules! resolve {
 }
 
 resolve! {
-    SocketAddr: |host| Ok(vec![*host]);
-    SocketAddrV4: |host| Ok(vec![(*host).into()]);
-    SocketAddrV6: |host| Ok(vec![(*host).into()]);
-    (IpAddr, u16): |host| Ok(vec![(*host).into()]);
-    (Ipv4Addr, u16): |host| Ok(vec![(*host).into()]);
-    (Ipv6Addr, u16): |host| Ok(vec![(*host).into()]);
-    [SocketAddr]: |host| Ok(host.to_vec());
+    SocketAddr: |host| known(vec![*host]);
+    SocketAddrV4: |host| known(vec![(*host).into()]);
+    SocketAddrV6: |host| known(vec![(*host).into()]);
+    (IpAddr, u16): |host| known(vec![(*host).into()]);
+    (Ipv4Addr, u16): |host| known(vec![(*host).into()]);
+    (Ipv6Addr, u16): |host| known(vec![(*host).into()]);
+    [SocketAddr]: |host| known(host.to_vec());
     str: |host| by_text(host);
     String: |host| by_text(host);
     (&str, u16): |host| by_name(host.0, host.1);
@@ -131,7 +194,7 @@ resolve! {
 impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
 
 impl<T: ToSocketAddrs + ?Sized> sealed::Resolve for &T {
-    fn resolve(&self, internal: sealed::Internal) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, internal: sealed::Internal) -> Resolving {
         (**self).resolve(internal)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use super::addr::{ToSocketAddrs, try_each};
+use super::addr::{ToSocketAddrs, resolve, try_each};
 use super::handle::Home;
 use super::stream::TcpStream;
 use crate::model::net::SocketId;
@@ -49,11 +49,13 @@ impl TcpListener {
     /// # Panics
     /// If this thread runs no simulation.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        try_each(&addr, |address| {
+        let host = resolve(&addr);
+        try_each(host, |address| {
             let (home, id) =
                 Home::make(|net, base, node| net.listen(base, node, address, BACKLOG))?;
             Ok(Self { home, id })
         })
+        .await
     }
 
     /// Waits for a connection: its stream, and the peer's address.

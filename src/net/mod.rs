@@ -32,7 +32,7 @@
 //! Errors are those that Linux gives. A write to a stream travels as one packet, without
 //! segmentation, Nagle's algorithm or congestion control. `set_nodelay` and a linger other than
 //! zero are remembered and change nothing. There is no bandwidth, duplication or corruption, no
-//! multicast or broadcast, and names resolve at once. A packet in flight when its link is cut is
+//! multicast or broadcast. A packet in flight when its link is cut is
 //! lost if the link is still cut at its arrival. Nothing reaches a host that lost power while the
 //! packet was in flight, even if it is up again.
 
@@ -57,4 +57,4 @@ pub mod tcp {
     pub use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 }
 
-pub use crate::model::net::{Bandwidth, LinkConfig, LinkError};
+pub use crate::model::net::{AddressOrder, Bandwidth, DnsConfig, LinkConfig, LinkError};

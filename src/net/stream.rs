@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::addr::{ToSocketAddrs, resolve};
+use super::addr::{ToSocketAddrs, nowhere, resolve};
 use super::handle::Home;
 use super::ready::{Interest, Ready};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
@@ -56,8 +56,9 @@ impl TcpStream {
     /// # Panics
     /// If this thread runs no simulation.
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        let mut result = Err(io::ErrorKind::InvalidInput.into());
-        for address in resolve(&addr)? {
+        let host = resolve(&addr);
+        let mut result = Err(nowhere());
+        for address in host.await? {
             result = Self::connect_to(address).await;
             if result.is_ok() {
                 break;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
-use super::addr::{ToSocketAddrs, try_each};
+use super::addr::{ToSocketAddrs, resolve, try_each};
 use super::handle::Home;
 use super::ready::{Interest, Ready};
 use crate::model::net::{SocketId, Take};
@@ -51,10 +51,12 @@ impl UdpSocket {
     /// # Panics
     /// If this thread runs no simulation.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        try_each(&addr, |address| {
+        let host = resolve(&addr);
+        try_each(host, |address| {
             let (home, id) = Home::make(|net, base, node| net.udp_bind(base, node, address))?;
             Ok(Self { home, id })
         })
+        .await
     }
 
     /// The address to which the socket is bound.
@@ -78,9 +80,11 @@ impl UdpSocket {
     /// # Errors
     /// `NetworkUnreachable` and the like, and those of resolving.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        try_each(&addr, |address| {
+        let host = resolve(&addr);
+        try_each(host, |address| {
             self.home.call(|net, _| net.udp_connect(self.id, address))
         })
+        .await
     }
 
     /// Waits until one of what `interest` names is ready.
@@ -167,8 +171,14 @@ impl UdpSocket {
     /// `EMSGSIZE` above 65,507 bytes, `InvalidInput` for port 0, `NetworkUnreachable` and the like,
     /// and those of resolving.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
-        let address = super::addr::resolve(&target)?[0];
-        self.try_send_to(buf, address)
+        let host = resolve(&target);
+        match host.await?.first() {
+            Some(address) => self.try_send_to(buf, *address),
+            None => {
+                let text = "no addresses to send data to";
+                Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+            }
+        }
     }
 
     /// As [`send_to`](Self::send_to); it is always ready.

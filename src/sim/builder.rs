@@ -116,7 +116,8 @@ impl Builder {
         exec::install_panic_hook();
         let location = Location::caller();
         let trace = Trace::new(self.config.digest, self.sink);
-        let net = Fabric::new(self.config.link.clone());
+        let mut net = Fabric::new(self.config.link.clone());
+        net.set_dns(self.config.dns.clone());
         let context = Rc::new(Context::new(
             self.seed,
             self.config.settings(),

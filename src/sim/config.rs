@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exec::{Limits, OnPanic, Policy, Settings};
 use crate::kernel::{DigestMode, Distribution, SimTime, duration_to_nanos};
-use crate::model::net::LinkConfig;
+use crate::model::net::{DnsConfig, LinkConfig};
 use crate::sys::EscapeKind;
 
 /// How a simulation behaves that is not decided by its seed.
@@ -47,6 +47,8 @@ pub struct Config {
     pub digest: DigestMode,
     /// Latency and loss of links that have no settings of their own.
     pub link: LinkConfig,
+    /// How lookups of names behave.
+    pub dns: DnsConfig,
     /// How long a blocking call (`spawn_blocking`, `block_in_place`) keeps its node busy.
     pub blocking: Distribution,
     /// What nodes' wall clocks show at the beginning, as time since 1970.
@@ -58,7 +60,7 @@ pub struct Config {
 
 impl Default for Config {
     /// Ten seeds from 0; ten minutes of virtual time; random scheduling; links of 0.5 to 2 ms
-    /// without loss; blocking calls of 100 us; the year 2026; no way out.
+    /// without loss; lookups answered at once; blocking calls of 100 us; the year 2026; no way out.
     fn default() -> Self {
         Self {
             seeds: 10,
@@ -71,6 +73,7 @@ impl Default for Config {
             on_panic: OnPanic::default(),
             digest: DigestMode::default(),
             link: LinkConfig::default(),
+            dns: DnsConfig::default(),
             blocking: Distribution::Constant(Duration::from_micros(100)),
             wall_clock: Duration::from_secs(START_OF_2026),
             allow: Vec::new(),
@@ -112,6 +115,9 @@ impl Config {
         self.blocking
             .validate()
             .map_err(|error| format!("`blocking`: {error}"))?;
+        self.dns
+            .validate()
+            .map_err(|error| format!("`dns.delay`: {error}"))?;
         self.link
             .latency
             .validate()
@@ -202,6 +208,21 @@ mod tests {
                 ..Config::default()
             },
             "hang_after",
+        );
+        let delay = Distribution::Uniform {
+            min: Duration::from_secs(2),
+            max: Duration::from_secs(1),
+        };
+        let dns = DnsConfig {
+            delay,
+            ..DnsConfig::default()
+        };
+        check(
+            Config {
+                dns,
+                ..Config::default()
+            },
+            "dns.delay",
         );
         let policy = Policy::Pct { depth: 0, picks: 1 };
         check(

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{GroupBuilder, Network, Node, NodeBuilder};
+use super::{GroupBuilder, Names, Network, Node, NodeBuilder};
 use crate::exec::context;
 use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
 
@@ -75,6 +75,13 @@ impl Sim {
     pub fn network(&self) -> Network {
         self.check();
         Network::new(self.id)
+    }
+
+    /// The names of hosts.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        self.check();
+        Names::new(self.id)
     }
 
     /// True virtual time since the beginning, whatever any node's clock shows.

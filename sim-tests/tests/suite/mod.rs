@@ -12,6 +12,7 @@ mod first_cluster;
 mod interposed;
 mod invariants;
 mod leaks;
+mod names;
 mod nested;
 mod net;
 mod net_faults;

@@ -1,8 +1,8 @@
 //! Every public handle is `Send + Sync`, so that crates with such bounds compile.
 
 use stormglass::sim::{
-    Clock, Fault, FaultGuard, Group, GroupBuilder, Links, Network, Node, NodeBuilder, NodeContext,
-    Packet, Sim,
+    Clock, Fault, FaultGuard, Group, GroupBuilder, Links, Names, NamesGuard, Network, Node,
+    NodeBuilder, NodeContext, Packet, Sim,
 };
 use stormglass::sync::{Barrier, watch};
 use stormglass::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
@@ -21,6 +21,8 @@ fn handles_are_send_and_sync() {
     send_sync::<Fault>();
     send_sync::<FaultGuard>();
     send_sync::<Links>();
+    send_sync::<Names>();
+    send_sync::<NamesGuard>();
     send_sync::<Packet>();
     send_sync::<Barrier>();
     send_sync::<watch::Sender<u32>>();

@@ -182,7 +182,8 @@ impl Fabric {
             | NetEvent::Acknowledgement { .. }
             | NetEvent::Retransmit { .. }
             | NetEvent::Pace { .. }
-            | NetEvent::Turn { .. } => return None,
+            | NetEvent::Turn { .. }
+            | NetEvent::NameAnswered { .. } => return None,
         };
         (from != to).then_some((from, to))
     }

@@ -14,7 +14,7 @@
 //! travel and are lost as packets are, yet are not among those that a hold lists. A packet in
 //! flight when its link is cut is lost if the link is still cut at its arrival. Nothing reaches a
 //! host whose power was lost while the packet was in flight, even if it is up again. There is no
-//! multicast or broadcast, and names resolve at once.
+//! multicast or broadcast.
 
 mod addr;
 mod connection;
@@ -46,6 +46,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use connection::EndId;
+pub use dns::{AddressOrder, DnsConfig};
+pub(crate) use dns::{Failing, Lookup};
 pub(crate) use host::Reuse;
 pub(crate) use kept::InFlight;
 pub use kept::PacketKind;
@@ -135,6 +137,8 @@ pub(crate) enum NetEvent {
     Reset { receiver: EndId },
     /// A link that flaps turns.
     Turn { fault: LinkFaultId, on: bool },
+    /// The name server's answer arrives.
+    NameAnswered { lookup: SocketId },
 }
 
 const _: () = assert!(
@@ -202,7 +206,7 @@ impl Fabric {
         for address in &own {
             self.addresses.add(*address, node);
         }
-        self.names.set(name, own.clone());
+        self.names.add_node(node, name, own.clone());
         let key = EntityKey::of(name);
         self.wire.add(node, key);
         if self.hosts.len() <= node.index() {
@@ -214,14 +218,6 @@ impl Fabric {
             "{node} has a host already: add each node once"
         );
         *place = Some(Host::new(key, own));
-    }
-
-    /// The addresses of a name, of an address written as text, or of `localhost`.
-    ///
-    /// # Errors
-    /// As `getaddrinfo` puts it, if the name is unknown.
-    pub(crate) fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        self.names.resolve(name)
     }
 
     /// The addresses of a node's host, the first of each family being its source address.
@@ -291,6 +287,7 @@ impl Fabric {
         self.close_listeners_of(fx, node, how);
         self.close_unconnected_of(node);
         self.close_sockets_of(fx, node);
+        self.give_up_lookups_of(fx, node);
         if how == Death::Crash {
             let host = self.host_mut(node);
             host.forget();
@@ -309,8 +306,10 @@ impl Fabric {
     }
 
     /// What the faults of the network did.
-    pub(crate) const fn counters(&self) -> &FaultCounters {
-        self.wire.counters()
+    pub(crate) fn counters(&self) -> FaultCounters {
+        let mut counters = self.wire.counters().clone();
+        counters.add(self.names.counters());
+        counters
     }
 
     /// Carries out what was scheduled.
@@ -331,6 +330,7 @@ impl Fabric {
             NetEvent::Pace { sender } => self.on_pace(fx, sender),
             NetEvent::Reset { receiver } => self.on_reset(fx, receiver),
             NetEvent::Turn { fault, on } => self.on_turn(fx, fault, on),
+            NetEvent::NameAnswered { lookup } => self.on_name_answered(fx, lookup),
         }
     }
 

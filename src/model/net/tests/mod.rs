@@ -3,6 +3,7 @@
 mod faults;
 mod handshake;
 mod links;
+mod names;
 mod processes;
 mod socket;
 mod stream;
@@ -293,6 +294,7 @@ impl World {
         assert_eq!(self.net.sockets.len(), 0, "sockets");
         assert_eq!(self.net.unconnected.len(), 0, "unconnected sockets");
         assert_eq!(self.net.packets.counts().0, 0, "datagrams");
+        assert_eq!(self.net.names.under_way(), 0, "lookups");
         assert!(self.fx.in_use.is_empty(), "tokens: {:?}", self.fx.in_use);
     }
 }
