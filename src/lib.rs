@@ -93,6 +93,13 @@ pub mod __private {
     pub use crate::select::*;
 }
 
+/// Known bugs for this crate's own tests.
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub mod mutants {
+    pub use crate::model::net::{Mutant, with_mutant};
+}
+
 #[cfg(feature = "sim")]
 pub use exec::{Failed, Failure, Leak, Moment, OnPanic, Policy, WaitingTask};
 #[cfg(feature = "sim")]

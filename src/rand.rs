@@ -28,7 +28,7 @@ pub fn u64() -> u64 {
 /// A random number from `0` to `bound - 1`.
 ///
 /// # Panics
-/// If `bound` is zero, or as [`u64`].
+/// If `bound` is zero, or as [`u64()`].
 #[must_use]
 #[track_caller]
 pub fn below(bound: u64) -> u64 {
@@ -42,7 +42,7 @@ pub fn below(bound: u64) -> u64 {
 /// A random index into `len` items, that is a number from `0` to `len - 1`.
 ///
 /// # Panics
-/// If `len` is zero, or as [`u64`].
+/// If `len` is zero, or as [`u64()`].
 #[must_use]
 #[track_caller]
 pub fn index(len: usize) -> usize {
@@ -56,7 +56,7 @@ pub fn index(len: usize) -> usize {
 /// True in `num` of `den` cases.
 ///
 /// # Panics
-/// If `num > den` or `den` is zero, or as [`u64`].
+/// If `num > den` or `den` is zero, or as [`u64()`].
 #[must_use]
 #[track_caller]
 pub fn chance(num: u32, den: u32) -> bool {
@@ -66,7 +66,7 @@ pub fn chance(num: u32, den: u32) -> bool {
 /// A random one of `items`; `None` if there are none.
 ///
 /// # Panics
-/// As [`u64`].
+/// As [`u64()`].
 #[track_caller]
 pub fn choose<T>(items: &[T]) -> Option<&T> {
     if items.is_empty() {
@@ -78,7 +78,7 @@ pub fn choose<T>(items: &[T]) -> Option<&T> {
 /// Puts `items` into a random order.
 ///
 /// # Panics
-/// As [`u64`].
+/// As [`u64()`].
 #[track_caller]
 pub fn shuffle<T>(items: &mut [T]) {
     for last in (1..items.len()).rev() {
@@ -89,7 +89,7 @@ pub fn shuffle<T>(items: &mut [T]) {
 /// Fills `bytes` with random numbers.
 ///
 /// # Panics
-/// As [`u64`].
+/// As [`u64()`].
 #[track_caller]
 pub fn fill(bytes: &mut [u8]) {
     source::fill(bytes);

@@ -158,7 +158,7 @@ impl TcpSocket {
     /// # Errors
     /// If the node has ended.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.set(|options| options.linger = linger)
+        self.set(|options| options.set_linger(linger))
     }
 
     /// How long closing lingers.

@@ -92,7 +92,7 @@ impl TcpStream {
     /// # Errors
     /// `NotConnected` if the connection has failed.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.home.call(|net, _| net.peer(self.id))
+        self.home.call(|net, base| net.peer(base, self.id))
     }
 
     /// Waits until one of what `interest` names is ready.
@@ -165,6 +165,35 @@ impl TcpStream {
         self.home.attempt(|net, base| net.write(base, self.id, buf))
     }
 
+    /// Reads without waiting, into one buffer after another: how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of reading.
+    pub fn try_read_vectored(&self, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
+        let mut total = 0;
+        for buf in bufs.iter_mut().filter(|buf| !buf.is_empty()) {
+            match self.try_read(buf) {
+                Ok(length) => {
+                    total += length;
+                    if length < buf.len() {
+                        break;
+                    }
+                }
+                Err(error) if total == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(total)
+    }
+
+    /// Writes without waiting, one buffer after another: how many bytes were accepted.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of writing.
+    pub fn try_write_vectored(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write(&joined(bufs))
+    }
+
     /// Waits for bytes and looks at them; they stay.
     ///
     /// # Errors
@@ -215,14 +244,50 @@ impl TcpStream {
         self.home.call(|net, _| Ok(net.options(self.id)?.linger))
     }
 
-    /// Sets how long closing lingers. Zero makes closing a reset; any other time is remembered and
-    /// changes nothing.
+    /// Sets how long closing lingers. Zero, and what rounds down to zero seconds, makes closing a
+    /// reset; any other time is remembered and changes nothing.
     ///
     /// # Errors
     /// If the node has ended.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.home.call(|net, _| {
+            net.options(self.id)
+                .map(|options| options.set_linger(linger))
+        })
+    }
+
+    /// Makes closing a reset, which throws away what was not sent.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        self.set_linger(Some(Duration::ZERO))
+    }
+
+    /// How many routers a packet may pass. It is remembered and changes nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn ttl(&self) -> io::Result<u32> {
         self.home
-            .call(|net, _| net.options(self.id).map(|options| options.linger = linger))
+            .call(|net, _| Ok(net.options(self.id)?.ttl.into()))
+    }
+
+    /// Sets how many routers a packet may pass. It is remembered and changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside of 1 to 255.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.home.call(|net, _| net.options(self.id)?.set_ttl(ttl))
+    }
+
+    /// What ended the connection, if no call has told it yet; it is told once.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let error = self.home.call(|net, _| net.stream_error(self.id))?;
+        Ok(error.map(io::Error::from_raw_os_error))
     }
 
     /// Splits the stream into halves that borrow it.
@@ -256,8 +321,16 @@ impl TcpStream {
     }
 
     pub(super) fn end_writing(&self) -> io::Result<()> {
-        self.home.call(|net, base| net.shutdown(base, self.id))
+        match self.home.call(|net, base| net.shutdown(base, self.id)) {
+            // As tokio does: what has ended already needs no end.
+            Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(()),
+            result => result,
+        }
     }
+}
+
+fn joined(bufs: &[io::IoSlice<'_>]) -> Vec<u8> {
+    bufs.iter().flat_map(|buf| buf.iter().copied()).collect()
 }
 
 impl AsyncRead for TcpStream {
@@ -277,6 +350,18 @@ impl AsyncWrite for TcpStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.poll_write_bytes(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_bytes(cx, &joined(bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     /// Nothing is held back, so there is nothing to flush.

@@ -3,6 +3,7 @@
 mod attribute;
 mod child;
 mod clocks;
+mod conformance;
 mod doctor;
 mod echo;
 mod escapes;

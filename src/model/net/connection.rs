@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use super::flows::Parting;
+use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::pipe::Pipe;
 use super::wire::Passage;
@@ -335,13 +336,28 @@ impl Fabric {
             return;
         };
         let finished = connection.pipe(at.side.other()).is_finished();
-        let end = connection.end_mut(at.side);
-        let node = end.node;
+        let (end, pipe) = connection.sending(at.side);
+        pipe.learn(fx.now());
+        let over = finished && pipe.is_end_acknowledged();
+        let (node, closed) = (end.node, pipe.is_closed());
+        if end.state == State::Open && mutant::is(Mutant::ResetIgnored) {
+            return;
+        }
         let (kind, error) = match end.state {
             State::Void | State::Dead => return,
+            State::Asking if mutant::is(Mutant::RefusedIsReset) => {
+                (Kind::StreamReset, Some(libc::ECONNRESET))
+            }
             State::Asking => (Kind::ConnectionRefused, Some(libc::ECONNREFUSED)),
-            // A program that has read to the end is told when it writes: EPIPE.
-            State::Answering | State::Open if finished => (Kind::StreamReset, None),
+            State::Answering | State::Open if mutant::is(Mutant::ResetReadsAsEnd) => {
+                (Kind::StreamReset, None)
+            }
+            // Both had ended, and for the program nothing is left to be reset.
+            State::Answering | State::Open if over => (Kind::StreamReset, None),
+            // The peer had ended, and reading tells no more than that.
+            State::Answering | State::Open if finished && !closed => {
+                (Kind::StreamReset, Some(libc::EPIPE))
+            }
             State::Answering | State::Open => (Kind::StreamReset, Some(libc::ECONNRESET)),
         };
         fx.record(kind, node, at.subject(), 0, &[]);

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::addr::{NOWHERE, shown};
 use super::connection::{Connection, End, EndId, Owner, Side, State};
 use super::host::{Reuse, Use};
+use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::wire::Passage;
 use super::{
@@ -101,7 +102,12 @@ impl Fabric {
             .listeners
             .get_mut(id)
             .ok_or_else(|| os_error(libc::EBADF))?;
-        let Some(connection) = listener.queue.pop_front() else {
+        let next = if mutant::is(Mutant::AcceptTakesTheNewest) {
+            listener.queue.pop_back()
+        } else {
+            listener.queue.pop_front()
+        };
+        let Some(connection) = next else {
             return Ok(listener.arrival.wait());
         };
         let entry = self
@@ -308,23 +314,33 @@ impl Fabric {
             .as_ref()
             .and_then(|host| host.tcp.find(entry.target))
         else {
-            self.send_reset(fx, server);
+            if !mutant::is(Mutant::NoResetFromDeadPort) {
+                self.send_reset(fx, server);
+            }
             return;
         };
         let listener = self
             .listeners
             .get_mut(id)
             .expect("a taken port names a listener");
-        if listener.answering + listener.queue.len() > listener.backlog {
+        let full = listener.answering + listener.queue.len() > listener.backlog;
+        if full && !mutant::is(Mutant::BacklogIgnored) {
             return;
         }
         listener.answering += 1;
-        let (bound, options) = (listener.address.ip(), listener.options);
+        let (bound, mut options) = (listener.address.ip(), listener.options);
+        if mutant::is(Mutant::OptionsNotInherited) {
+            options = Options::default();
+        }
+        let at = listener.address;
         let client = entry.end(Side::Client).local;
         let canonical = SocketAddr::new(client.ip().to_canonical(), client.port());
         let target = entry.target;
         let end = entry.end_mut(Side::Server);
         end.local = shown(target, bound);
+        if mutant::is(Mutant::AcceptedAtTheListener) {
+            end.local = at;
+        }
         end.peer = shown(canonical, bound);
         end.state = State::Answering;
         end.owner = Owner::Listener(id);
@@ -419,7 +435,7 @@ impl Fabric {
                 connection,
                 side: Side::Server,
             };
-            if how == Death::Kill {
+            if how == Death::Kill && !mutant::is(Mutant::NoResetFromListener) {
                 self.send_reset(fx, server);
             }
             self.die(fx, server, None);

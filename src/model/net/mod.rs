@@ -28,6 +28,7 @@ mod kept;
 mod link;
 mod links;
 mod map;
+mod mutant;
 mod options;
 mod pipe;
 mod slab;
@@ -52,6 +53,8 @@ pub(crate) use host::Reuse;
 pub(crate) use kept::InFlight;
 pub use kept::PacketKind;
 pub use link::{Bandwidth, LinkConfig, LinkError};
+#[cfg(feature = "mutants")]
+pub use mutant::{Mutant, with_mutant};
 pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;

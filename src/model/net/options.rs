@@ -3,8 +3,10 @@
 //! Plain data, with the limits of Linux. An accepted socket begins with its listener's options.
 
 use core::time::Duration;
+use std::io;
 
 use super::host::Reuse;
+use super::os_error;
 
 /// How much a sender keeps, and a receiver takes, if the program sets nothing. Linux begins with
 /// less and lets both grow to some MiB.
@@ -18,6 +20,8 @@ const RECEIVE_BUFFER_BYTES: u32 = 128 * 1024;
 const RECEIVE_BUFFER_MIN_BYTES: u32 = 2_304;
 const SEND_BUFFER_MIN_BYTES: u32 = 4_608;
 const BUFFER_MAX_BYTES: u32 = 212_992;
+/// Linux: net.ipv4.ip_default_ttl.
+const TTL: u8 = 64;
 
 /// What a program sets on a stream socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) nodelay: bool,
     /// How long closing lingers.
     pub(crate) linger: Option<Duration>,
+    /// `IP_TTL`; it is remembered and changes nothing.
+    pub(crate) ttl: u8,
     send_buffer: Option<u32>,
     receive_buffer: Option<u32>,
 }
@@ -37,6 +43,7 @@ impl Default for Options {
             reuse: Reuse::No,
             nodelay: false,
             linger: None,
+            ttl: TTL,
             send_buffer: None,
             receive_buffer: None,
         }
@@ -44,6 +51,23 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Sets `SO_LINGER`, in whole seconds as Linux takes it.
+    pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
+        self.linger = linger.map(|linger| Duration::from_secs(linger.as_secs()));
+    }
+
+    /// Sets `IP_TTL`.
+    ///
+    /// # Errors
+    /// `EINVAL` outside of 1 to 255.
+    pub(crate) fn set_ttl(&mut self, ttl: u32) -> io::Result<()> {
+        self.ttl = u8::try_from(ttl)
+            .ok()
+            .filter(|ttl| *ttl > 0)
+            .ok_or_else(|| os_error(libc::EINVAL))?;
+        Ok(())
+    }
+
     /// Sets `SO_SNDBUF`: like Linux twice what is asked for, within its limits.
     pub(crate) fn set_send_buffer(&mut self, bytes: u32) {
         self.send_buffer = Some(doubled(bytes).max(SEND_BUFFER_MIN_BYTES));

@@ -389,6 +389,11 @@ impl Pipe {
         self.fin == Fin::Delivered
     }
 
+    /// Whether the sender knows that the end of the stream has arrived.
+    pub(super) fn is_end_acknowledged(&self) -> bool {
+        self.fin == Fin::Delivered && self.acked > self.written()
+    }
+
     /// Whether nothing more can be written.
     pub(super) fn is_closed(&self) -> bool {
         self.fin != Fin::Open

@@ -6,7 +6,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::host::{Protocol, Use};
+use super::host::{Protocol, Reuse, Use};
+use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::{Effects, EndId, Fabric, SocketId, os_error, subject};
 use crate::kernel::{Kind, NodeId};
@@ -81,7 +82,10 @@ impl Fabric {
         if socket.address.is_some() {
             return Err(os_error(libc::EINVAL));
         }
-        let (node, reuse) = (socket.node, socket.options.reuse);
+        let (node, mut reuse) = (socket.node, socket.options.reuse);
+        if mutant::is(Mutant::ReuseAlways) {
+            reuse = Reuse::Yes;
+        }
         let host = self.host_mut(node);
         let address = host.bindable(fx, Protocol::Tcp, address, reuse)?;
         host.tcp.take(address, id, Use::Keeps, reuse);
@@ -125,7 +129,7 @@ impl Fabric {
         let address = self.socket_local(id)?;
         let socket = self.unconnected.get(id).ok_or_else(closed)?;
         let (node, options) = (socket.node, socket.options);
-        if self.host(node).tcp.is_received_at(address) {
+        if self.host(node).tcp.is_received_at(address) && !mutant::is(Mutant::ListenedAtTwice) {
             return Err(os_error(libc::EADDRINUSE));
         }
         self.close_socket(id);
@@ -136,7 +140,8 @@ impl Fabric {
     /// program holds the connection.
     ///
     /// # Errors
-    /// `EAFNOSUPPORT`; `EADDRNOTAVAIL` if there is such a connection, or was a minute ago, or all
+    /// `EAFNOSUPPORT`, `EINVAL`; `EADDRNOTAVAIL` if there is such a connection, or was a minute
+    /// ago, or all
     /// ephemeral ports are taken; those of a route; `EBADF`.
     pub(crate) fn connect_from<F: Effects>(
         &mut self,
@@ -145,8 +150,18 @@ impl Fabric {
         to: SocketAddr,
     ) -> io::Result<EndId> {
         let socket = self.unconnected.get(id).ok_or_else(closed)?;
-        if socket.any.is_ipv4() != to.is_ipv4() {
-            return Err(os_error(libc::EAFNOSUPPORT));
+        match (socket.any, to.ip()) {
+            (IpAddr::V4(_), IpAddr::V6(_)) => return Err(os_error(libc::EAFNOSUPPORT)),
+            // The address is too short for one of IPv6.
+            (IpAddr::V6(_), IpAddr::V4(_)) => return Err(os_error(libc::EINVAL)),
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {}
+        }
+        let many = match to.ip().to_canonical() {
+            IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+            IpAddr::V6(ip) => ip.is_multicast(),
+        };
+        if many {
+            return Err(os_error(libc::ENETUNREACH));
         }
         let (node, options) = (socket.node, socket.options);
         let bound = socket.address.map_or(socket.any, |address| address.ip());

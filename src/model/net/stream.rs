@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::connection::{Connection, End, EndId, Owner, Side, State};
+use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::{Answer, Death, Effects, Fabric, os_error};
 use crate::kernel::{Kind, NodeId};
@@ -27,17 +28,25 @@ impl Fabric {
         let connection = held(self.connections.get_mut(id.connection), id)?;
         let (end, pipe) = connection.sending(id.side);
         if let Some(error) = end.error.take() {
-            return Err(os_error(error));
+            let hidden = mutant::is(Mutant::ResetWritesAsPipe);
+            return Err(os_error(if hidden { libc::EPIPE } else { error }));
         }
         match end.state {
             State::Open if !pipe.is_closed() => {}
+            State::Open if mutant::is(Mutant::WriteAfterShutdownAllowed) => {
+                return Ok(Answer::Done(data.len()));
+            }
             State::Asking => return Err(os_error(libc::ENOTCONN)),
             State::Open | State::Void | State::Answering | State::Dead => {
                 return Err(os_error(libc::EPIPE));
             }
         }
         pipe.learn(fx.now());
-        let accepted = pipe.write(data);
+        let offered = match data.len() {
+            length if mutant::is(Mutant::WriteIsHalved) => length.div_ceil(2),
+            length => length,
+        };
+        let accepted = pipe.write(&data[..offered]);
         if accepted == 0 && !data.is_empty() {
             let answer = wait_for_room(end);
             self.watch_news(fx, id);
@@ -66,7 +75,7 @@ impl Fabric {
         id: EndId,
         buffer: &mut [u8],
     ) -> io::Result<Answer<usize>> {
-        let answer = self.peek(id, buffer)?;
+        let answer = self.look(id, buffer)?;
         if let Answer::Done(length @ 1..) = answer {
             let connection = held(self.connections.get_mut(id.connection), id)?;
             let open = connection.end(id.side).state == State::Open;
@@ -82,14 +91,41 @@ impl Fabric {
     /// # Errors
     /// Those of [`read`](Self::read).
     pub(crate) fn peek(&mut self, id: EndId, buffer: &mut [u8]) -> io::Result<Answer<usize>> {
+        let answer = self.look(id, buffer)?;
+        if let Answer::Done(length) = answer
+            && mutant::is(Mutant::PeekConsumes)
+        {
+            let connection = held(self.connections.get_mut(id.connection), id)?;
+            connection.pipe_mut(id.side.other()).consume(length);
+        }
+        Ok(answer)
+    }
+
+    fn look(&mut self, id: EndId, buffer: &mut [u8]) -> io::Result<Answer<usize>> {
         let connection = held(self.connections.get_mut(id.connection), id)?;
+        let ended = connection.pipe(id.side).is_closed();
         let incoming = connection.pipe(id.side.other());
         let length = incoming.peek(buffer);
-        if length > 0 || buffer.is_empty() || incoming.is_finished() {
-            return Ok(Answer::Done(length));
+        // A read into no space waits as any other, as on Linux.
+        let mut ready = incoming.readable() > 0 || incoming.is_finished();
+        if mutant::is(Mutant::EmptyReadNeverWaits) && buffer.is_empty()
+            || mutant::is(Mutant::HalfCloseClosesBoth) && ended
+            || mutant::is(Mutant::EndBeforeData) && incoming.is_finished()
+        {
+            return Ok(Answer::Done(0));
         }
         let end = connection.end_mut(id.side);
-        if let Some(error) = end.error.take() {
+        if mutant::is(Mutant::ResetBeforeData) && end.error.is_some() {
+            ready = false;
+        }
+        if ready {
+            return Ok(Answer::Done(length));
+        }
+        let error = match end.error {
+            error if mutant::is(Mutant::ErrorStays) => error,
+            _ => end.error.take(),
+        };
+        if let Some(error) = error {
             return Err(os_error(error));
         }
         match (end.state, &mut end.arrival) {
@@ -138,8 +174,12 @@ impl Fabric {
         let connection = held(self.connections.get_mut(id.connection), id)?;
         let ended = connection.pipe(id.side.other()).is_finished();
         let (end, pipe) = connection.sending(id.side);
-        if end.state != State::Open {
+        pipe.learn(fx.now());
+        if end.state != State::Open || ended && pipe.is_end_acknowledged() {
             return Err(os_error(libc::ENOTCONN));
+        }
+        if mutant::is(Mutant::FinLost) {
+            return Ok(());
         }
         end.closed_first |= !ended && !pipe.is_closed();
         pipe.finish();
@@ -159,9 +199,11 @@ impl Fabric {
         let (end, pipe) = connection.sending(id.side);
         end.let_go(fx);
         end.closed_first |= !ended && !pipe.is_closed();
+        end.closed_first &= !mutant::is(Mutant::NoTimeWait);
         let (bound, state) = (end.bound.take(), end.state);
-        let abort = unread || end.options.linger == Some(Duration::ZERO);
-        if state == State::Open && !abort {
+        let abort = unread && !mutant::is(Mutant::NoResetOnUnreadData)
+            || end.options.linger == Some(Duration::ZERO) && !mutant::is(Mutant::LingerIgnored);
+        if state == State::Open && !abort && !mutant::is(Mutant::CloseIsSilent) {
             pipe.finish();
         }
         if let Some(bound) = bound {
@@ -191,13 +233,25 @@ impl Fabric {
     ///
     /// # Errors
     /// `ENOTCONN` if the connection ended, `EBADF`.
-    pub(crate) fn peer(&mut self, id: EndId) -> io::Result<SocketAddr> {
-        let end = self.held_mut(id)?;
-        if end.state == State::Dead {
+    pub(crate) fn peer<F: Effects>(&mut self, fx: &F, id: EndId) -> io::Result<SocketAddr> {
+        let connection = held(self.connections.get_mut(id.connection), id)?;
+        let ended = connection.pipe(id.side.other()).is_finished();
+        let (end, pipe) = connection.sending(id.side);
+        pipe.learn(fx.now());
+        let over = end.state == State::Dead || ended && pipe.is_end_acknowledged();
+        if over && !mutant::is(Mutant::PeerAfterTheEnd) {
             Err(os_error(libc::ENOTCONN))
         } else {
             Ok(end.peer)
         }
+    }
+
+    /// What ended the connection, once, if nothing has told it yet.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn stream_error(&mut self, id: EndId) -> io::Result<Option<i32>> {
+        Ok(self.held_mut(id)?.error.take())
     }
 
     /// The options of an end.

@@ -21,8 +21,11 @@ fn takes_a_round_trip_and_tells_both_addresses() {
     let server = world.accept(listener).unwrap();
     let local = world.net.local(client).unwrap();
     assert_eq!(local.ip(), address("10.0.0.1:0").ip());
-    assert_eq!(world.net.peer(server).unwrap(), local);
-    assert_eq!(world.net.peer(client).unwrap(), address("10.0.0.2:80"));
+    assert_eq!(world.net.peer(&world.fx, server).unwrap(), local);
+    assert_eq!(
+        world.net.peer(&world.fx, client).unwrap(),
+        address("10.0.0.2:80")
+    );
     assert_eq!(world.net.local(server).unwrap(), address("10.0.0.2:80"));
     assert_eq!(world.handled, 3, "three packets, and no timer left behind");
     world.close(client);
@@ -319,10 +322,14 @@ fn loopback_connections_work_in_every_way_of_naming_them() {
             .accept(listener)
             .unwrap_or_else(|| panic!("{to} is not accepted"));
         assert_eq!(
-            world.net.peer(server).unwrap().ip().to_string(),
+            world.net.peer(&world.fx, server).unwrap().ip().to_string(),
             seen,
             "{to}"
         );
-        assert_eq!(world.net.peer(client).unwrap(), address(met), "{to}");
+        assert_eq!(
+            world.net.peer(&world.fx, client).unwrap(),
+            address(met),
+            "{to}"
+        );
     }
 }

@@ -1,0 +1,166 @@
+//! Sockets held to those of the kernel: the same programs of calls, with tokio's on the real
+//! loopback and with ours in the simulation, give the same results, errors and data, call by call.
+//!
+//! In the simulation each case is played twice: on one node that talks to itself, as on the real
+//! loopback, and on two nodes with a link between them.
+
+mod log;
+mod mutants;
+// The same cases twice is the point: with tokio's sockets, and with ours.
+#[expect(clippy::duplicate_mod, reason = "compares two sets of sockets")]
+mod ours;
+mod tokios;
+
+use self::log::side_by_side;
+use self::ours::Layout;
+
+/// A case on both arms.
+struct Case {
+    name: &'static str,
+    ours: ours::cases::Case,
+    tokios: tokios::cases::Case,
+}
+
+/// Makes a test of each case, and the list of all.
+macro_rules! cases {
+    ($($area:ident: $($name:ident)*;)*) => {
+        const CASES: &[Case] = &[$($(Case {
+            name: stringify!($name),
+            ours: |stage| Box::pin(ours::cases::$area::$name(stage)),
+            tokios: |stage| Box::pin(tokios::cases::$area::$name(stage)),
+        },)*)*];
+
+        $($(
+            #[test]
+            fn $name() {
+                compare(stringify!($name));
+            }
+        )*)*
+    };
+}
+
+/// Plays a case on both arms.
+#[track_caller]
+fn compare(name: &str) {
+    let case = CASES.iter().find(|case| case.name == name).unwrap();
+    let real = tokios::play(case.tokios);
+    let mut differences = String::new();
+    for layout in [Layout::Loopback, Layout::Link] {
+        let simulated = ours::play(case.ours, layout);
+        if simulated != real {
+            let title = format!("simulated, {layout:?}");
+            differences += &side_by_side(("real", &real), (&title, &simulated));
+        }
+    }
+    assert!(differences.is_empty(), "{name}:{differences}");
+}
+
+cases! {
+    connect:
+        connect_to_a_bound_port_is_refused
+        connect_after_the_listener_is_refused
+        connect_to_port_zero
+        connect_to_many
+        connect_to_the_wildcard_is_loopback
+        connect_tries_each_address
+        connect_by_bad_text
+        addresses_on_each_side
+        addresses_of_ipv6
+        addresses_of_a_dual_stack_listener
+        connect_to_a_mapped_address
+        connect_with_the_other_family
+        connect_from_a_bound_socket
+        connect_twice_between_two_addresses
+        connect_to_oneself;
+    accept:
+        accept_in_the_order_of_connecting
+        accept_after_the_client_closed
+        accept_after_the_client_reset
+        backlog_of_one_takes_two
+        backlog_of_zero_takes_one
+        dropping_a_listener_resets_its_queue
+        dropping_a_listener_keeps_what_was_accepted
+        accepted_streams_inherit_options
+        a_cancelled_accept_loses_nothing;
+    bind:
+        bind_in_use
+        bind_to_an_address_of_others
+        bind_to_port_zero_takes_another_each_time
+        bind_with_and_without_reuse
+        bind_beside_a_listener_with_reuse
+        bind_wildcard_and_specific
+        bind_wildcard_of_v6_and_others
+        bind_specific_and_wildcard
+        bind_with_the_other_family
+        listen_without_an_address
+        bind_while_the_old_connection_waits
+        bind_after_the_client_closed_first
+        bind_after_a_reset
+        bind_gives_its_port_back
+        options_of_a_socket;
+    transfer:
+        partial_reads
+        one_read_takes_several_writes
+        read_waits_for_the_first_byte
+        read_into_an_empty_buffer
+        write_of_nothing
+        attempts_do_not_wait
+        writes_until_one_would_wait
+        megabytes_both_ways
+        a_small_window_moves_everything
+        peek_leaves_what_it_sees
+        vectored_writes
+        vectored_reads
+        halves_that_borrow
+        ping_pong_keeps_its_order;
+    close:
+        half_close_then_read
+        the_end_stays
+        shutdown_twice
+        write_after_shutdown
+        both_end
+        both_end_at_once
+        write_to_a_peer_that_closed
+        read_first_after_writing_to_a_peer_that_closed
+        what_was_written_arrives_after_closing
+        much_that_was_written_arrives_after_closing
+        dropping_the_owned_writing_half_ends_the_stream
+        dropping_the_owned_reading_half_changes_nothing
+        forgetting_the_owned_writing_half
+        halves_are_reunited
+        linger_is_remembered
+        options_of_a_stream;
+    reset:
+        read_after_a_reset
+        write_after_a_reset
+        write_of_nothing_after_a_reset
+        peek_after_a_reset
+        addresses_after_a_reset
+        the_error_is_taken_once
+        unread_data_makes_a_reset
+        data_comes_before_the_reset
+        half_read_data_makes_a_reset
+        unread_data_after_the_end_makes_a_reset
+        unread_end_makes_no_reset
+        data_for_a_closed_end_makes_a_reset
+        lingering_for_no_time_throws_away
+        a_reset_after_both_ended_is_not_seen
+        a_reset_after_the_end_was_read
+        a_reset_of_a_half_closed_end
+        a_reader_that_waits_hears_of_the_reset
+        a_writer_that_waits_hears_of_the_reset;
+    udp:
+        udp_there_and_back
+        udp_refused_on_the_next_send
+        udp_unconnected_hears_no_refusal
+        udp_cuts_what_does_not_fit
+        udp_empty_datagrams
+        udp_to_port_zero
+        udp_sizes
+        udp_send_without_a_peer
+        udp_connected_hears_its_peer_alone
+        udp_connect_again
+        udp_peek_leaves_the_datagram
+        udp_bind_in_use
+        udp_attempts_do_not_wait;
+}
