@@ -46,8 +46,14 @@
 //! | `STORMGLASS_SCENARIO=FILE` | replay a saved failure, with its seed and configuration |
 //! | `STORMGLASS_DIR=DIR` | where failures are saved; else `target/stormglass` |
 //!
-//! With the feature `real` instead of `sim` those modules are tokio's own, so that one source
-//! serves production and simulation.
+//! # Features
+//!
+//! | feature | what it gives |
+//! |---|---|
+//! | `sim` | the simulation; on by default |
+//! | `real` | instead of it, those modules as tokio's own: one source serves both |
+//! | `hyper` | what hyper asks of a runtime, simulated and real |
+//! | `futures-io` | the I/O traits of the crate `futures` on simulated streams |
 
 #[cfg(not(any(feature = "sim", feature = "real")))]
 compile_error!("switch on the feature `sim` (the default) or `real` of stormglass");
@@ -73,6 +79,9 @@ pub mod sync;
 pub mod task;
 #[cfg(feature = "sim")]
 pub mod time;
+
+#[cfg(all(feature = "hyper", any(feature = "sim", feature = "real")))]
+pub mod hyper;
 
 #[cfg(feature = "sim")]
 pub mod explore;

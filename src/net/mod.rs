@@ -37,6 +37,8 @@
 //! packet was in flight, even if it is up again.
 
 mod addr;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod handle;
 mod listener;
 mod ready;

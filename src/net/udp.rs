@@ -298,6 +298,56 @@ impl UdpSocket {
             .attempt(|net, _| net.udp_recv_from(self.id, buf, Take::Peek))
     }
 
+    /// As [`peek`](Self::peek).
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_peek_from(cx, buf))?;
+        Poll::Ready(Ok(()))
+    }
+
+    /// As [`peek`](Self::peek), without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of [`recv`](Self::recv).
+    pub fn try_peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.try_peek_from(buf)?.0)
+    }
+
+    /// Looks who sent the next datagram, which stays.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](Self::recv_from).
+    pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
+        poll_fn(|cx| self.poll_peek_sender(cx)).await
+    }
+
+    /// As [`peek_sender`](Self::peek_sender).
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](Self::recv_from).
+    pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
+        let (_, sender) = ready!(self.poll_take(cx, &mut [], Take::Peek))?;
+        Poll::Ready(Ok(sender))
+    }
+
+    /// As [`peek_sender`](Self::peek_sender), without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of [`recv_from`](Self::recv_from).
+    pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
+        Ok(self.try_peek_from(&mut [])?.1)
+    }
+
+    /// Takes the error that the next call would give.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.home.call(|net, _| net.udp_take_error(self.id))
+    }
+
     fn poll_take(
         &self,
         cx: &Context<'_>,

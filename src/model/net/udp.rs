@@ -2,10 +2,13 @@
 //!
 //! Owns the sockets' receive queues and the datagrams in flight. It must never know streams.
 
+mod fragment;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
+use self::fragment::{Carrier, fragments};
 use super::addr::shown;
 use super::host::{Protocol, Reuse, Use};
 use super::trouble::Pair;
@@ -15,8 +18,10 @@ use crate::kernel::{Family, Kind, NodeId};
 
 /// The longest payload of a datagram: 65,535 less the headers of IP and UDP.
 const PAYLOAD_MAX_BYTES: usize = 65_507;
-/// The headers of IP and UDP.
-const HEADER_BYTES: u64 = 28;
+/// The header of UDP.
+const HEADER_BYTES: u64 = 8;
+/// What fits a packet on every link.
+const WHOLE_MAX_BYTES: usize = 1_232;
 /// Word that nobody listens: its own headers, and those of the datagram.
 const UNREACHABLE_BYTES: u64 = 56;
 /// What a socket's queue holds. Linux: net.core.rmem_default.
@@ -180,9 +185,31 @@ impl Fabric {
         Ok(payload.len())
     }
 
+    /// The bytes that carry a datagram, with all headers, and in how many packets.
+    fn size_on_wire<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        packet: &Packet,
+        length: usize,
+    ) -> (u64, u32) {
+        let carrier = if packet.to.is_ipv6() {
+            Carrier::V6
+        } else {
+            Carrier::V4
+        };
+        let payload = u32::try_from(length).expect("it was found to fit a datagram");
+        let mut packets = 1;
+        if length > WHOLE_MAX_BYTES {
+            let manner = self.wire.manner(fx, packet.from_node, packet.to_node);
+            packets = fragments(payload, manner.mtu_bytes, carrier);
+        }
+        let headers = u64::from(packets * carrier.header_bytes()) + HEADER_BYTES;
+        (u64::from(payload) + headers, packets)
+    }
+
     fn launch_datagram<F: Effects>(&mut self, fx: &mut F, mut packet: Packet, payload: &[u8]) {
         let (node, to_node) = (packet.from_node, packet.to_node);
-        let size = (payload.len() as u64 + HEADER_BYTES, 1);
+        let size = self.size_on_wire(fx, &packet, payload.len());
         let flight = self.wire.send_datagram(fx, node, to_node, size);
         match flight.passage {
             Passage::Arrives(at) => {
@@ -270,6 +297,15 @@ impl Fabric {
         } else {
             socket.arrival.wait()
         })
+    }
+
+    /// Takes the error that the next call would give: `SO_ERROR`.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn udp_take_error(&mut self, id: SocketId) -> io::Result<Option<io::Error>> {
+        let socket = self.sockets.get_mut(id).ok_or_else(closed)?;
+        Ok(socket.error.take().map(os_error))
     }
 
     /// The address to which a socket is bound.

@@ -62,6 +62,26 @@ fn some_datagrams_arrive_changed() {
 }
 
 #[test]
+fn a_large_datagram_is_lost_with_any_of_its_fragments() {
+    let mut world = with(|link| link.loss = Probability::percent(5));
+    let (a, b) = (world.bind(A, "0.0.0.0:9"), world.bind(B, "0.0.0.0:9"));
+    let mut arrived = |length| {
+        let mut count = 0;
+        for _ in 0..500 {
+            world.send_to(a, &vec![1; length], "10.0.0.2:9").unwrap();
+            world.run(MS);
+            count += world.receive_all(b).len();
+        }
+        count
+    };
+    let whole = arrived(1_472);
+    assert!((450..500).contains(&whole), "{whole}");
+    // Forty-five fragments: 0.95^45 is a tenth.
+    let cut = arrived(65_507);
+    assert!((20..90).contains(&cut), "{cut}");
+}
+
+#[test]
 fn an_empty_datagram_has_nothing_to_corrupt() {
     let mut world = with(|link| link.corrupt = Probability::ALWAYS);
     let (a, b) = (world.bind(A, "0.0.0.0:9"), world.bind(B, "0.0.0.0:9"));

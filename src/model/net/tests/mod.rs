@@ -1,5 +1,6 @@
 //! The network driven by a queue and nothing else.
 
+mod bytes;
 mod faults;
 mod handshake;
 mod links;

@@ -1,0 +1,127 @@
+//! Random bytes through random chunks, loss, reordering of faults, and readers that are slow.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::net::Bandwidth;
+
+/// What a stream goes through.
+#[derive(Clone, Debug)]
+struct Trip {
+    seed: u64,
+    length: usize,
+    writes: Vec<usize>,
+    reads: Vec<usize>,
+    /// Steps between reads: a slow reader closes the window.
+    pause: usize,
+    loss: u32,
+    bandwidth: Option<u64>,
+    /// Milliseconds at which a fault of a kind begins or ends.
+    faults: Vec<(u64, u8)>,
+}
+
+fn trips() -> impl Strategy<Value = Trip> {
+    (
+        any::<u64>(),
+        1_usize..400_000,
+        prop::collection::vec(1_usize..70_000, 1..8),
+        prop::collection::vec(1_usize..70_000, 1..8),
+        0_usize..20,
+        0_u32..20,
+        prop::option::of(100_000_u64..10_000_000),
+        prop::collection::vec((0_u64..2_000, 0_u8..5), 0..6),
+    )
+        .prop_map(
+            |(seed, length, writes, reads, pause, loss, bandwidth, faults)| Trip {
+                seed,
+                length,
+                writes,
+                reads,
+                pause,
+                loss,
+                bandwidth,
+                faults,
+            },
+        )
+}
+
+fn travel(trip: &Trip) {
+    let link = LinkConfig {
+        loss: Probability::percent(trip.loss),
+        corrupt: Probability::percent(trip.loss / 4),
+        bandwidth: trip.bandwidth.map(|bytes_per_second| Bandwidth {
+            bytes_per_second,
+            queue_bytes: 64_000,
+        }),
+        ..jittery()
+    };
+    let mut world = World::with(link, trip.seed);
+    let (client, server, _) = world.pair();
+    let begin = world.fx.now;
+    let sent: Vec<u8> = (0..=250).cycle().take(trip.length).collect();
+    let mut faults = trip.faults.clone();
+    faults.sort_unstable();
+    faults.reverse();
+    let mut on: Vec<LinkFaultId> = Vec::new();
+    let (mut written, mut received) = (0, Vec::new());
+    let (mut writes, mut reads) = (trip.writes.iter().cycle(), trip.reads.iter().cycle());
+    let mut finished = false;
+    for turn in 0.. {
+        let elapsed = world.fx.now.saturating_since(begin);
+        while faults
+            .last()
+            .is_some_and(|(ms, _)| elapsed >= MS * u32::try_from(*ms).unwrap())
+        {
+            let (_, kind) = faults.pop().unwrap();
+            let fault = match kind {
+                0 => LinkFault::Cut,
+                1 => LinkFault::Clog,
+                2 => LinkFault::Gray(Probability::percent(30)),
+                3 => LinkFault::Delay(Distribution::Constant(30 * MS)),
+                _ => LinkFault::Hold,
+            };
+            let way = if on.len() % 2 == 0 { (A, B) } else { (B, A) };
+            on.push(world.begin(fault, &[way]));
+        }
+        if faults.is_empty() && elapsed > 3 * S {
+            on.drain(..).for_each(|fault| world.end(fault));
+        }
+        if written < sent.len() {
+            let end = sent.len().min(written + writes.next().unwrap());
+            written += world
+                .write(client, &sent[written..end])
+                .unwrap()
+                .unwrap_or(0);
+        } else if !finished {
+            world.shutdown(client);
+            finished = true;
+        }
+        if turn % (trip.pause + 1) == 0 {
+            match world.read_up_to(server, *reads.next().unwrap()).unwrap() {
+                Some(bytes) if bytes.is_empty() => break,
+                Some(bytes) => received.extend(bytes),
+                None => {}
+            }
+        }
+        if !world.step() {
+            assert!(on.is_empty() || elapsed <= 3 * S, "nothing will happen");
+            world.run(100 * MS);
+        }
+        assert!(turn < 4_000_000, "it never ends");
+    }
+    assert!(
+        received == sent,
+        "{} of {} bytes",
+        received.len(),
+        sent.len()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_byte_is_lost_doubled_or_moved(trip in trips()) {
+        travel(&trip);
+    }
+}
