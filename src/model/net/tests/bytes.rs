@@ -80,7 +80,11 @@ fn travel(trip: &Trip) {
                 3 => LinkFault::Delay(Distribution::Constant(30 * MS)),
                 _ => LinkFault::Hold,
             };
-            let way = if on.len() % 2 == 0 { (A, B) } else { (B, A) };
+            let way = if on.len().is_multiple_of(2) {
+                (A, B)
+            } else {
+                (B, A)
+            };
             on.push(world.begin(fault, &[way]));
         }
         if faults.is_empty() && elapsed > 3 * S {
