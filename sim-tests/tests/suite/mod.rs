@@ -22,6 +22,7 @@ mod net_faults;
 mod processes;
 mod rand;
 mod readme;
+mod scale;
 mod scenario;
 mod select;
 mod send_sync;
