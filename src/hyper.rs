@@ -171,7 +171,7 @@ where
     }
 }
 
-/// Time for hyper's time-outs: [`time`](crate::time), in a simulation the node's own.
+/// Time for hyper's time-outs: [`time`](mod@crate::time), in a simulation the node's own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timer;
 
