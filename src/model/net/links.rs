@@ -101,6 +101,16 @@ pub(super) struct Crossing {
     pub(super) dropped: Option<bool>,
     /// Whether it had to wait in the queue.
     pub(super) waited: bool,
+    /// Whether a datagram may meet more: [`Links::mischief`].
+    pub(super) mischief: bool,
+}
+
+impl Crossing {
+    /// Whether nothing can have gone wrong.
+    #[inline]
+    pub(super) const fn is_clean(&self) -> bool {
+        self.loss.is_none() && self.corrupt.is_none() && self.dropped.is_none()
+    }
 }
 
 /// What only datagrams meet.
@@ -278,6 +288,7 @@ impl Links {
             corrupt: None,
             dropped: None,
             waited: false,
+            mischief: !config.duplicate.is_never() || !config.reorder.is_never(),
         };
         crossing.latency = crossing.latency.saturating_add(link.base);
         if !config.loss.is_never() {

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::Effects;
 use super::addr::NOWHERE;
 use super::link::LinkConfig;
-use super::links::{Crossing, Links, Manner};
+use super::links::{Crossing, Links, Manner, Mischief};
 use super::trouble::{Pair, Stop, Troubles};
 use crate::kernel::{EntityKey, Family, FaultCounters, NodeId, SimTime};
 
@@ -152,7 +152,10 @@ impl Wire {
         let now = fx.now();
         let pair = (from, to);
         let crossing = self.links.cross(fx.choices(), pair, bytes, fragments, now);
-        let mischief = self.links.mischief(fx.choices(), from, to);
+        let mut mischief = Mischief::default();
+        if crossing.mischief {
+            mischief = self.links.mischief(fx.choices(), from, to);
+        }
         (flight.passage, flight.marks) = self.judge(fx, pair, crossing);
         let Passage::Arrives(at) = flight.passage else {
             return flight;
@@ -198,6 +201,9 @@ impl Wire {
     ) -> (Passage, Marks) {
         let mut marks = Marks::default();
         let mut latency = crossing.latency;
+        if self.troubles.is_empty() && crossing.is_clean() {
+            return (Passage::Arrives(fx.now().saturating_add(latency)), marks);
+        }
         let mut lost = None;
         let gray = self.troubles.gray(fx.choices(), pair);
         let delay = self.troubles.delay(fx.choices(), pair);
