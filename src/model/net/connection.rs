@@ -398,7 +398,28 @@ impl Fabric {
         }
         end.wake_reader(fx);
         end.wake_writer(fx);
+        self.notice_death(fx, at.other());
         self.forget_if_over(at.connection);
+    }
+
+    /// The other end of one that is gone goes on asking, if it waits for anything; if it waits for
+    /// nothing and no program holds it, it is given up.
+    fn notice_death<F: Effects>(&mut self, fx: &mut F, survivor: EndId) {
+        let Some(connection) = self.connections.get_mut(survivor.connection) else {
+            return;
+        };
+        let (end, pipe) = connection.sending(survivor.side);
+        if end.state != State::Open {
+            return;
+        }
+        if pipe.has_unsent() || pipe.is_unacknowledged() || end.is_writer_waiting() {
+            self.set_retransmit(fx, survivor);
+        } else if end.owner == Owner::Nobody && pipe.is_finished() {
+            let (node, local, peer) = (end.node, end.local, end.peer);
+            self.die(fx, survivor, None);
+            let flows = &mut self.host_mut(node).flows;
+            flows.part(fx.now(), local, peer, Parting::TimeWait);
+        }
     }
 
     /// Resets a connection from one end, which dies.

@@ -26,15 +26,11 @@ impl Fabric {
         for (from, to) in &links {
             self.check_pair(*from, *to);
         }
-        // A fault's draws depend on when and where it begins, and on no other fault.
-        let now = fx.now().as_nanos();
+        // A fault's draws depend on when and where it begins, and on no fault of another time.
         let all = self.wire.links();
         let first = links.iter().min().map(|pair| all.entity(pair.0, pair.1));
         let entity = first.unwrap_or(EntityKey::of("no link"));
-        let id = self
-            .wire
-            .troubles_mut()
-            .add(fault, links, entity.indexed(now));
+        let id = self.wire.troubles_mut().add(fault, links, entity, fx.now());
         self.switch_on(fx, id);
         self.plan_turn(fx, id);
         id
@@ -151,9 +147,8 @@ impl Fabric {
     }
 
     fn switch_on<F: Effects>(&mut self, fx: &mut F, id: LinkFaultId) {
-        let now = fx.now().as_nanos();
         let (links, troubles) = self.wire.links_and_troubles();
-        let changes = troubles.switch_on(id, |pair| links.entity(pair.0, pair.1).indexed(now));
+        let changes = troubles.switch_on(id, |pair| links.entity(pair.0, pair.1));
         self.tell(fx, &changes);
     }
 

@@ -214,6 +214,8 @@ impl Fabric {
         }
         match self.state_of(receiver) {
             State::Void | State::Asking | State::Dead => {
+                // The reset may be lost; then the sender asks again.
+                self.set_retransmit(fx, sender);
                 self.send_reset(fx, receiver);
                 return;
             }
@@ -232,10 +234,13 @@ impl Fabric {
         };
         if connection.end(receiver.side).owner == Owner::Nobody && segment.length() > 0 {
             // Nobody will ever read it.
+            self.set_retransmit(fx, sender);
             self.abort(fx, receiver);
             return;
         }
         let Some(delivery) = connection.pipe_mut(sender.side).deliver(segment) else {
+            // What is before it was lost, and so is this now.
+            self.set_retransmit(fx, sender);
             return;
         };
         let end = connection.end_mut(receiver.side);
@@ -284,6 +289,7 @@ impl Fabric {
                 pipe.tell(at);
                 pipe.retries = 0;
                 if !pipe.stalled
+                    && !pipe.has_gap()
                     && let Some(key) = pipe.retransmit.take()
                 {
                     fx.cancel(key);

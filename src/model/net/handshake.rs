@@ -292,14 +292,16 @@ impl Fabric {
             return;
         };
         let (node, state) = (entry.end(Side::Server).node, entry.end(Side::Server).state);
+        let asks = entry.end(Side::Client).state == State::Asking;
         if self.host(node).boot != boot {
             return;
         }
         match state {
-            State::Void => self.take_in(fx, server),
+            State::Void if asks => self.take_in(fx, server),
             // The answer is given again by its own timer.
             State::Answering | State::Asking | State::Open => {}
-            State::Dead => self.send_reset(fx, server),
+            // A host that has forgotten, or an asking that is long answered.
+            State::Void | State::Dead => self.send_reset(fx, server),
         }
     }
 
@@ -393,8 +395,8 @@ impl Fabric {
         };
         match entry.end(Side::Server).state {
             State::Answering => self.enqueue(fx, server),
-            State::Dead => self.send_reset(fx, server),
-            State::Void | State::Asking | State::Open => {}
+            State::Void | State::Dead => self.send_reset(fx, server),
+            State::Asking | State::Open => {}
         }
     }
 

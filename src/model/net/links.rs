@@ -8,6 +8,7 @@
 
 use core::time::Duration;
 
+use super::connection::HEADER_BYTES;
 use super::link::LinkConfig;
 use super::map::NumberMap;
 use crate::kernel::{Choices, EntityKey, NodeId, Point, SimTime, Site};
@@ -347,9 +348,13 @@ impl Links {
     ) -> Option<SimTime> {
         let index = self.settle(choices, from, to);
         let (config, link) = self.config_and_link(index);
-        config.bandwidth?;
+        let bandwidth = config.bandwidth?;
+        let segment = u64::from(config.mtu_bytes) - HEADER_BYTES;
+        let packet = burst_of(config, segment) + HEADER_BYTES;
+        let room = bandwidth.queue_bytes.saturating_sub(packet);
+        let short = time_within(room, bandwidth.bytes_per_second).min(SMALL_QUEUE);
         let wait = link.busy_until.saturating_since(now);
-        (wait > SMALL_QUEUE).then(|| now.saturating_add(wait.saturating_sub(SMALL_QUEUE)))
+        (wait > short).then(|| now.saturating_add(wait.saturating_sub(short)))
     }
 
     /// Bytes that a stream sends in one packet on a link that is not smooth: a full segment, or
@@ -362,13 +367,7 @@ impl Links {
     ) -> u64 {
         let index = self.settle(choices, from, to);
         let (config, _) = self.config_and_link(index);
-        match config.bandwidth {
-            Some(bandwidth) if config.loss.is_never() && config.corrupt.is_never() => {
-                let room = bytes_in(SMALL_QUEUE, bandwidth.bytes_per_second);
-                room.min(bandwidth.queue_bytes / 2).max(segment) / segment * segment
-            }
-            _ => segment,
-        }
+        burst_of(config, segment)
     }
 
     /// At which of `count` - 1 places between segments the packets of a stream part, counted from
@@ -491,6 +490,23 @@ impl Manner {
 /// Whether one of so many says yes; all are asked.
 fn any(count: u32, mut ask: impl FnMut() -> bool) -> bool {
     (0..count).fold(false, |yes, _| ask() | yes)
+}
+
+/// Bytes that a stream sends in one packet.
+fn burst_of(config: &LinkConfig, segment: u64) -> u64 {
+    match config.bandwidth {
+        Some(bandwidth) if config.loss.is_never() && config.corrupt.is_never() => {
+            let room = bytes_in(SMALL_QUEUE, bandwidth.bytes_per_second);
+            room.min(bandwidth.queue_bytes / 2).max(segment) / segment * segment
+        }
+        _ => segment,
+    }
+}
+
+/// The time within which a link carries at most so many bytes.
+fn time_within(bytes: u64, bytes_per_second: u64) -> Duration {
+    let nanos = u128::from(bytes) * NANOS_PER_SECOND / u128::from(bytes_per_second);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// How long a link needs for so many bytes, rounded up.

@@ -378,6 +378,11 @@ impl Pipe {
         self.acked >= self.sent
     }
 
+    /// Whether something that was sent has not arrived and is not on its way.
+    pub(super) fn has_gap(&self) -> bool {
+        self.flight.is_empty() && self.is_unacknowledged()
+    }
+
     /// Bytes that can be read.
     #[inline]
     pub(super) const fn readable(&self) -> u64 {

@@ -6,7 +6,9 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use crate::kernel::{Choices, Distribution, EntityKey, EventKey, NodeId, Point, Probability, Site};
+use crate::kernel::{
+    Choices, Distribution, EntityKey, EventKey, NodeId, Point, Probability, SimTime, Site,
+};
 
 const GRAY: Site = Site::new("net.gray");
 const DELAY: Site = Site::new("net.delay");
@@ -76,6 +78,9 @@ pub(super) struct Active {
     point: Point,
     /// The event of a flap's next turn.
     turn: Option<EventKey>,
+    begun: SimTime,
+    /// How many faults of its kind had begun at the same instant.
+    nth: u64,
 }
 
 /// How many faults keep the packets of a link.
@@ -120,19 +125,26 @@ impl Troubles {
         fault: LinkFault,
         mut links: Vec<Pair>,
         entity: EntityKey,
+        now: SimTime,
     ) -> LinkFaultId {
         links.sort_unstable();
         links.dedup();
         let id = LinkFaultId(self.next);
         self.next += 1;
+        let kind = core::mem::discriminant(&fault);
+        let alike =
+            |other: &&Active| other.begun == now && core::mem::discriminant(&other.fault) == kind;
+        let nth = self.active.values().filter(alike).count() as u64;
         self.active.insert(
             id,
             Active {
                 fault,
                 links,
                 on: false,
-                point: Choices::point(FLAP, entity),
+                point: Choices::point(FLAP, entity.indexed(now.as_nanos()).indexed(nth)),
                 turn: None,
+                begun: now,
+                nth,
             },
         );
         id
@@ -149,10 +161,12 @@ impl Troubles {
         };
         active.on = true;
         let (fault, links) = (active.fault.clone(), active.links.clone());
+        let (begun, nth) = (active.begun.as_nanos(), active.nth);
+        let key = |entity: EntityKey| entity.indexed(begun).indexed(nth);
         let mut changes = Vec::new();
         for pair in links {
             changes.extend(
-                self.burden(id, &fault, pair, entity(pair))
+                self.burden(id, &fault, pair, key(entity(pair)))
                     .map(|c| (pair, c)),
             );
         }
@@ -295,6 +309,7 @@ impl Troubles {
                 }
                 first.then_some(Change::Held)
             }
+            LinkFault::Gray(chance) if chance.is_never() => None,
             LinkFault::Gray(chance) => {
                 self.grays.entry(pair).or_default().push(Gray {
                     id,
@@ -331,6 +346,7 @@ impl Troubles {
                 }
                 last.then_some(Change::Released)
             }
+            LinkFault::Gray(chance) if chance.is_never() => None,
             LinkFault::Gray(_) => {
                 let grays = self.grays.get_mut(&pair).expect("it was added");
                 grays.retain(|gray| gray.id != id);
@@ -401,7 +417,7 @@ mod tests {
     }
 
     fn begin(troubles: &mut Troubles, fault: LinkFault, links: &[Pair]) -> LinkFaultId {
-        let id = troubles.add(fault, links.to_vec(), EntityKey::of("x"));
+        let id = troubles.add(fault, links.to_vec(), EntityKey::of("x"), SimTime::ZERO);
         troubles.switch_on(id, |_| EntityKey::of("x"));
         id
     }

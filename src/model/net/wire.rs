@@ -164,7 +164,9 @@ impl Wire {
             self.counters.offered(Family::Duplicate);
             if let Some(latency) = copy {
                 self.counters.fired(Family::Duplicate);
-                flight.copy = Some(now.saturating_add(latency));
+                // A fault that delays the link delays the copy too.
+                let late = at.saturating_since(now).saturating_sub(crossing.latency);
+                flight.copy = Some(now.saturating_add(latency).saturating_add(late));
             }
         }
         if let Some(held_up) = mischief.held_up {
