@@ -11,6 +11,8 @@ mod mutants;
 mod ours;
 mod tokios;
 
+use std::net::UdpSocket;
+
 use self::log::side_by_side;
 use self::ours::Layout;
 
@@ -39,10 +41,25 @@ macro_rules! cases {
     };
 }
 
+/// The cases that need IPv6 on the real loopback.
+const OF_IPV6: &[&str] = &[
+    "addresses_of_ipv6",
+    "addresses_of_a_dual_stack_listener",
+    "connect_to_a_mapped_address",
+    "connect_with_the_other_family",
+    "bind_wildcard_and_specific",
+    "bind_wildcard_of_v6_and_others",
+    "bind_with_the_other_family",
+];
+
 /// Plays a case on both arms.
 #[track_caller]
 fn compare(name: &str) {
     let case = CASES.iter().find(|case| case.name == name).unwrap();
+    if OF_IPV6.contains(&name) && UdpSocket::bind("[::1]:0").is_err() {
+        // A container, say, whose kernel has no IPv6: nothing to compare with.
+        return;
+    }
     let real = tokios::play(case.tokios);
     let mut differences = String::new();
     for layout in [Layout::Loopback, Layout::Link] {
