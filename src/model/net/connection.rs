@@ -264,6 +264,12 @@ impl End {
 }
 
 impl Fabric {
+    /// All ends that there are.
+    pub(super) fn ends(&self) -> impl Iterator<Item = EndId> + use<> {
+        let connections = self.connections.ids_where(|_| true).into_iter();
+        connections.flat_map(|connection| Side::BOTH.map(|side| EndId { connection, side }))
+    }
+
     /// Sends a packet without data from an end to the other, behind all that it sent before; says
     /// what becomes of it.
     pub(super) fn send_packet<F: Effects>(
@@ -288,10 +294,7 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(from.connection) else {
             return Passage::Nowhere;
         };
-        let (node, to) = (
-            connection.end(from.side).node,
-            connection.end(from.side.other()).node,
-        );
+        let (node, to) = connection.way_of(from.side);
         let passage = self.wire.send(fx, node, to, bytes + HEADER_BYTES);
         if let Passage::Arrives(at) = passage {
             let pipe = connection.pipe_mut(from.side);
@@ -306,10 +309,7 @@ impl Fabric {
         let Some(connection) = self.connections.get(to.connection) else {
             return true;
         };
-        let (node, from) = (
-            connection.end(to.side).node,
-            connection.end(to.side.other()).node,
-        );
+        let (node, from) = connection.way_of(to.side);
         if self.wire.blocks(from, node) {
             self.wire.effective(Family::Partition);
             return true;

@@ -3,7 +3,7 @@
 //! Owns the order of what happens at both moments, so that the trace tells of it and what waits for
 //! it goes on.
 
-use super::connection::{EndId, Side, State};
+use super::connection::State;
 use super::trouble::{Change, Pair};
 use super::{Effects, Fabric, LinkFault, LinkFaultId, NetEvent};
 use crate::kernel::{EntityKey, Kind, NodeId};
@@ -113,21 +113,16 @@ impl Fabric {
     }
 
     fn reset_ends<F: Effects>(&mut self, fx: &mut F, node: NodeId, peer: NodeId) {
-        for connection in self.connections.ids_where(|_| true) {
-            for side in Side::BOTH {
-                let id = EndId { connection, side };
-                let Some(entry) = self.connections.get(connection) else {
-                    continue;
-                };
-                let (end, other) = (entry.end(side), entry.end(side.other()));
-                let open = matches!(end.state, State::Asking | State::Answering | State::Open);
-                if end.node != node || other.node != peer || !open {
-                    continue;
-                }
-                let error = match end.state {
-                    State::Asking => libc::ECONNREFUSED,
-                    _ => libc::ECONNRESET,
-                };
+        for id in self.ends() {
+            let Some(entry) = self.connections.get(id.connection) else {
+                continue;
+            };
+            let error = match entry.end(id.side).state {
+                State::Asking => libc::ECONNREFUSED,
+                State::Answering | State::Open => libc::ECONNRESET,
+                State::Void | State::Dead => continue,
+            };
+            if entry.way_of(id.side) == (node, peer) {
                 self.wire.count_reset();
                 fx.record(Kind::StreamReset, node, id.subject(), 1, &[]);
                 self.die(fx, id, Some(error));

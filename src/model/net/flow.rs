@@ -56,7 +56,7 @@ impl Fabric {
                 length
             } else {
                 let manner = self.wire.manner(fx, pair.0, pair.1);
-                let segment = u64::from(manner.mtu_bytes) - HEADER_BYTES;
+                let segment = manner.segment_bytes();
                 if manner.smooth {
                     let burst = length.min(BURST_MAX_BYTES);
                     let count = burst.div_ceil(segment);
@@ -74,7 +74,7 @@ impl Fabric {
                     self.wait_for_turn(fx, id, at);
                     return;
                 } else {
-                    self.wire.burst(fx, pair, segment)
+                    self.wire.burst(fx, pair)
                 }
             };
             has_waited = false;
@@ -185,7 +185,7 @@ impl Fabric {
         if manner.smooth {
             BURST_MAX_BYTES
         } else {
-            u64::from(manner.mtu_bytes) - HEADER_BYTES
+            manner.segment_bytes()
         }
     }
 
@@ -366,16 +366,8 @@ impl Fabric {
     /// them, so that they are lost if the link is still cut when they arrive, or wait. Walks all
     /// connections once, however many links it were.
     pub(super) fn judge_acknowledgements_at_arrival<F: Effects>(&mut self, fx: &mut F) {
-        for id in self.connections.ids_where(|_| true) {
-            for side in Side::BOTH {
-                self.judge_at_arrival(
-                    fx,
-                    EndId {
-                        connection: id,
-                        side,
-                    },
-                );
-            }
+        for sender in self.ends() {
+            self.judge_at_arrival(fx, sender);
         }
     }
 
@@ -406,20 +398,14 @@ impl Fabric {
 
     /// A link lets go the word of what arrived: what is true now stands for all of it.
     pub(super) fn acknowledge_what_was_kept<F: Effects>(&mut self, fx: &mut F, link: Pair) {
-        for id in self.connections.ids_where(|_| true) {
-            for side in Side::BOTH {
-                let sender = EndId {
-                    connection: id,
-                    side,
-                };
-                let Some(connection) = self.connections.get_mut(id) else {
-                    continue;
-                };
-                let here = connection.way_of(side.other()) == link;
-                let pipe = connection.pipe_mut(side);
-                if here && core::mem::take(&mut pipe.news_kept) {
-                    self.acknowledge(fx, sender);
-                }
+        for sender in self.ends() {
+            let Some(connection) = self.connections.get_mut(sender.connection) else {
+                continue;
+            };
+            let here = connection.way_of(sender.side.other()) == link;
+            let pipe = connection.pipe_mut(sender.side);
+            if here && core::mem::take(&mut pipe.news_kept) {
+                self.acknowledge(fx, sender);
             }
         }
     }

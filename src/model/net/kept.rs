@@ -79,13 +79,7 @@ impl Fabric {
             since: fx.now(),
         };
         self.kept.packets.insert(number, packet);
-        fx.record(
-            Kind::PacketKept,
-            pair.0,
-            u64::from(pair.1.number()),
-            number,
-            &[],
-        );
+        record(fx, Kind::PacketKept, pair, number);
         if let NetEvent::Segment { sender, .. } = event {
             self.set_retransmit(fx, sender);
         }
@@ -120,8 +114,7 @@ impl Fabric {
         let Some(KeptPacket { pair, event, .. }) = self.kept.packets.remove(&number) else {
             return false;
         };
-        let (from, to) = (pair.0, u64::from(pair.1.number()));
-        fx.record(Kind::PacketDiscarded, from, to, number, &[]);
+        record(fx, Kind::PacketDiscarded, pair, number);
         match event {
             NetEvent::Datagram { packet } => self.packets.release(packet),
             NetEvent::Segment { sender, serial } => {
@@ -155,8 +148,7 @@ impl Fabric {
 
     fn pass_on<F: Effects>(&mut self, fx: &mut F, number: u64, packet: KeptPacket) {
         let KeptPacket { pair, event, .. } = packet;
-        let (from, to) = (pair.0, u64::from(pair.1.number()));
-        fx.record(Kind::PacketPassed, from, to, number, &[]);
+        record(fx, Kind::PacketPassed, pair, number);
         self.kept.passing = true;
         self.handle(fx, event);
         self.kept.passing = false;
@@ -166,8 +158,7 @@ impl Fabric {
     fn way_of(&self, event: NetEvent) -> Option<Pair> {
         let towards = |end: EndId| {
             let connection = self.connections.get(end.connection)?;
-            let from = connection.end(end.side.other()).node;
-            Some((from, connection.end(end.side).node))
+            Some(connection.way_of(end.side.other()))
         };
         let (from, to) = match event {
             NetEvent::Datagram { packet } => self.packets.way(packet),
@@ -214,6 +205,10 @@ impl Fabric {
             _ => Vec::new(),
         }
     }
+}
+
+fn record<F: Effects>(fx: &mut F, kind: Kind, (from, to): Pair, number: u64) {
+    fx.record(kind, from, u64::from(to.number()), number, &[]);
 }
 
 const fn kind_of(event: NetEvent) -> PacketKind {

@@ -349,8 +349,7 @@ impl Links {
         let index = self.settle(choices, from, to);
         let (config, link) = self.config_and_link(index);
         let bandwidth = config.bandwidth?;
-        let segment = u64::from(config.mtu_bytes) - HEADER_BYTES;
-        let packet = burst_of(config, segment) + HEADER_BYTES;
+        let packet = burst_of(config) + HEADER_BYTES;
         let room = bandwidth.queue_bytes.saturating_sub(packet);
         let short = time_within(room, bandwidth.bytes_per_second).min(SMALL_QUEUE);
         let wait = link.busy_until.saturating_since(now);
@@ -359,15 +358,10 @@ impl Links {
 
     /// Bytes that a stream sends in one packet on a link that is not smooth: a full segment, or
     /// what passes in the time that a stream keeps in the queue.
-    pub(super) fn burst(
-        &mut self,
-        choices: &mut Choices,
-        (from, to): (NodeId, NodeId),
-        segment: u64,
-    ) -> u64 {
+    pub(super) fn burst(&mut self, choices: &mut Choices, (from, to): (NodeId, NodeId)) -> u64 {
         let index = self.settle(choices, from, to);
         let (config, _) = self.config_and_link(index);
-        burst_of(config, segment)
+        burst_of(config)
     }
 
     /// At which of `count` - 1 places between segments the packets of a stream part, counted from
@@ -479,6 +473,11 @@ impl Link {
 }
 
 impl Manner {
+    /// The data of a stream that fits a packet.
+    pub(super) const fn segment_bytes(self) -> u64 {
+        self.mtu_bytes as u64 - HEADER_BYTES
+    }
+
     const fn of(config: &LinkConfig) -> Self {
         Self {
             mtu_bytes: config.mtu_bytes,
@@ -493,7 +492,8 @@ fn any(count: u32, mut ask: impl FnMut() -> bool) -> bool {
 }
 
 /// Bytes that a stream sends in one packet.
-fn burst_of(config: &LinkConfig, segment: u64) -> u64 {
+fn burst_of(config: &LinkConfig) -> u64 {
+    let segment = Manner::of(config).segment_bytes();
     match config.bandwidth {
         Some(bandwidth) if config.loss.is_never() && config.corrupt.is_never() => {
             let room = bytes_in(SMALL_QUEUE, bandwidth.bytes_per_second);

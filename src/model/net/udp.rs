@@ -12,7 +12,7 @@ use self::fragment::{Carrier, fragments};
 use super::addr::shown;
 use super::host::{Protocol, Reuse, Use};
 use super::trouble::Pair;
-use super::wire::{Flight, Marks, Passage};
+use super::wire::{Marks, Passage};
 use super::{Answer, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
 use crate::kernel::{Family, Kind, NodeId};
 
@@ -216,7 +216,7 @@ impl Fabric {
                 packet.boot = self.host(to_node).boot;
                 if let Some(copy) = flight.copy {
                     let packet = Packet {
-                        marks: Flight::copy_marks(),
+                        marks: Marks::of_copy(),
                         bytes: Vec::new(),
                         ..packet
                     };

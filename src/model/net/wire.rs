@@ -56,6 +56,13 @@ impl Marks {
         Family::Bandwidth,
     ];
 
+    /// The marks of a second copy.
+    pub(super) fn of_copy() -> Self {
+        let mut marks = Self::default();
+        marks.add(Family::Duplicate);
+        marks
+    }
+
     fn add(&mut self, family: Family) {
         let place = Self::FAMILIES.iter().position(|other| *other == family);
         self.families |= 1 << place.expect("only these leave a mark");
@@ -206,7 +213,6 @@ impl Wire {
         if self.troubles.is_empty() && crossing.is_clean() {
             return (Passage::Arrives(fx.now().saturating_add(latency)), marks);
         }
-        let mut lost = None;
         let gray = self.troubles.gray(fx.choices(), pair);
         let delay = self.troubles.delay(fx.choices(), pair);
         if self.blocks(pair.0, pair.1) {
@@ -220,18 +226,12 @@ impl Wire {
             }
         }
         for (family, verdict) in [(Family::Loss, crossing.loss), (Family::Gray, gray)] {
-            if lost.is_some() {
-                break;
-            }
             let Some(verdict) = verdict else { continue };
             self.counters.offered(family);
             if verdict {
                 self.counters.fired(family);
-                lost = Some(family);
+                return (Passage::Lost(family), marks);
             }
-        }
-        if let Some(family) = lost {
-            return (Passage::Lost(family), marks);
         }
         if crossing.waited {
             self.counters.fired(Family::Bandwidth);
@@ -275,10 +275,9 @@ impl Wire {
         self.links.has_queues()
     }
 
-    /// Bytes that a stream sends in one packet on a link that is not smooth, of which `segment` fit
-    /// the link's largest packet.
-    pub(super) fn burst<F: Effects>(&mut self, fx: &mut F, pair: Pair, segment: u64) -> u64 {
-        self.links.burst(fx.choices(), pair, segment)
+    /// Bytes that a stream sends in one packet on a link that is not smooth.
+    pub(super) fn burst<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> u64 {
+        self.links.burst(fx.choices(), pair)
     }
 
     /// At which of the places between `count` segments a stream's packets part, counted from 1.
@@ -290,9 +289,7 @@ impl Wire {
     pub(super) fn turn<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> Option<SimTime> {
         let now = fx.now();
         let turn = self.links.turn(fx.choices(), pair, now)?;
-        self.counters.offered(Family::Bandwidth);
-        self.counters.fired(Family::Bandwidth);
-        self.counters.effective(Family::Bandwidth);
+        self.count_act(Family::Bandwidth, true);
         Some(turn)
     }
 
@@ -316,18 +313,21 @@ impl Wire {
             Stop::Clog => Family::Clog,
             Stop::Hold => Family::Hold,
         };
+        self.count_act(family, effective);
+    }
+
+    /// Counts an end of a connection that is reset from outside.
+    pub(super) fn count_reset(&mut self) {
+        self.count_act(Family::Reset, true);
+    }
+
+    /// Counts a chance that a family took.
+    fn count_act(&mut self, family: Family, effective: bool) {
         self.counters.offered(family);
         self.counters.fired(family);
         if effective {
             self.counters.effective(family);
         }
-    }
-
-    /// Counts an end of a connection that is reset from outside.
-    pub(super) fn count_reset(&mut self) {
-        self.counters.offered(Family::Reset);
-        self.counters.fired(Family::Reset);
-        self.counters.effective(Family::Reset);
     }
 
     /// Counts that a fault of a family, counted as fired before, made a difference.
@@ -348,14 +348,5 @@ impl Wire {
                 self.counters.effective(family);
             }
         }
-    }
-}
-
-impl Flight {
-    /// The marks of the second copy.
-    pub(super) fn copy_marks() -> Marks {
-        let mut marks = Marks::default();
-        marks.add(Family::Duplicate);
-        marks
     }
 }

@@ -24,6 +24,15 @@ fn with(change: impl FnOnce(&mut LinkConfig)) -> World {
     World::with(config, 5)
 }
 
+fn narrow(bytes_per_second: u64, queue_bytes: u64) -> World {
+    with(|link| {
+        link.bandwidth = Some(Bandwidth {
+            bytes_per_second,
+            queue_bytes,
+        });
+    })
+}
+
 #[test]
 fn some_datagrams_arrive_twice() {
     let mut world = with(|link| link.duplicate = Probability::percent(30));
@@ -107,12 +116,7 @@ fn a_corrupt_segment_is_only_late() {
 
 #[test]
 fn datagrams_beyond_the_bandwidth_are_dropped() {
-    let mut world = with(|link| {
-        link.bandwidth = Some(Bandwidth {
-            bytes_per_second: 100_000,
-            queue_bytes: 10_000,
-        });
-    });
+    let mut world = narrow(100_000, 10_000);
     let (a, b) = (world.bind(A, "0.0.0.0:9"), world.bind(B, "0.0.0.0:9"));
     for _ in 0..20 {
         world.send_to(a, &[0; 972], "10.0.0.2:9").unwrap();
@@ -128,12 +132,7 @@ fn datagrams_beyond_the_bandwidth_are_dropped() {
 
 #[test]
 fn a_stream_takes_the_time_that_the_bandwidth_allows_and_loses_nothing() {
-    let mut world = with(|link| {
-        link.bandwidth = Some(Bandwidth {
-            bytes_per_second: 1_000_000,
-            queue_bytes: 16_000,
-        });
-    });
+    let mut world = narrow(1_000_000, 16_000);
     let (client, server, _) = world.pair();
     let begin = world.fx.now;
     let mut received = 0;
@@ -155,12 +154,7 @@ fn a_stream_takes_the_time_that_the_bandwidth_allows_and_loses_nothing() {
 
 #[test]
 fn a_flood_of_datagrams_delays_a_stream_and_does_not_end_it() {
-    let mut world = with(|link| {
-        link.bandwidth = Some(Bandwidth {
-            bytes_per_second: 1_000_000,
-            queue_bytes: 16_000,
-        });
-    });
+    let mut world = narrow(1_000_000, 16_000);
     let (client, server, _) = world.pair();
     let flood = world.bind(A, "0.0.0.0:9");
     world.write(client, &[1; 20_000]).unwrap();
@@ -525,12 +519,7 @@ fn an_asking_that_is_long_answered_makes_no_connection_of_another_boot() {
 #[test]
 fn a_stream_keeps_to_a_queue_of_any_size() {
     for (bytes_per_second, queue_bytes) in [(125_000_000, 64_000), (1_000_000, 1_500)] {
-        let mut world = with(|link| {
-            link.bandwidth = Some(Bandwidth {
-                bytes_per_second,
-                queue_bytes,
-            });
-        });
+        let mut world = narrow(bytes_per_second, queue_bytes);
         let (client, server, _) = world.pair();
         world.write(client, &[1; 100_000]).unwrap();
         world.run(200 * MS);

@@ -64,11 +64,8 @@ pub(crate) async fn connect_by_bad_text(s: Rc<Stage>) {
     }
 }
 
-pub(crate) async fn addresses_on_each_side(s: Rc<Stage>) {
-    let (listener, address) = s.listen().await;
-    s.note("listener", address);
-    let client = s.connect(address).await.unwrap();
-    let (server, from) = listener.accept().await.unwrap();
+/// What both ends of a connection say of their addresses.
+fn addresses(s: &Stage, client: &TcpStream, server: &TcpStream, from: SocketAddr) {
     s.put("client local", client.local_addr());
     s.put("client peer", client.peer_addr());
     s.put("server local", server.local_addr());
@@ -76,16 +73,20 @@ pub(crate) async fn addresses_on_each_side(s: Rc<Stage>) {
     s.note("accepted from", from);
 }
 
+pub(crate) async fn addresses_on_each_side(s: Rc<Stage>) {
+    let (listener, address) = s.listen().await;
+    s.note("listener", address);
+    let client = s.connect(address).await.unwrap();
+    let (server, from) = listener.accept().await.unwrap();
+    addresses(&s, &client, &server, from);
+}
+
 pub(crate) async fn addresses_of_ipv6(s: Rc<Stage>) {
     let (listener, address) = s.listen_at((s.server.v6, 0).into()).await;
     s.note("listener", address);
     let client = s.connect(address).await.unwrap();
     let (server, from) = listener.accept().await.unwrap();
-    s.put("client local", client.local_addr());
-    s.put("client peer", client.peer_addr());
-    s.put("server local", server.local_addr());
-    s.put("server peer", server.peer_addr());
-    s.note("accepted from", from);
+    addresses(&s, &client, &server, from);
 }
 
 pub(crate) async fn addresses_of_a_dual_stack_listener(s: Rc<Stage>) {
@@ -95,11 +96,7 @@ pub(crate) async fn addresses_of_a_dual_stack_listener(s: Rc<Stage>) {
     for to in [s.server.v4, s.server.v6] {
         let client = s.connect((to, port).into()).await.unwrap();
         let (server, from) = listener.accept().await.unwrap();
-        s.put("client local", client.local_addr());
-        s.put("client peer", client.peer_addr());
-        s.put("server local", server.local_addr());
-        s.put("server peer", server.peer_addr());
-        s.note("accepted from", from);
+        addresses(&s, &client, &server, from);
     }
 }
 
