@@ -415,10 +415,7 @@ impl Fabric {
         if pipe.has_unsent() || pipe.is_unacknowledged() || end.is_writer_waiting() {
             self.set_retransmit(fx, survivor);
         } else if end.owner == Owner::Nobody && pipe.is_finished() {
-            let (node, local, peer) = (end.node, end.local, end.peer);
-            self.die(fx, survivor, None);
-            let flows = &mut self.host_mut(node).flows;
-            flows.part(fx.now(), local, peer, Parting::TimeWait);
+            self.end_orphan(fx, survivor);
         }
     }
 

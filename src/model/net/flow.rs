@@ -420,13 +420,22 @@ impl Fabric {
             .iter()
             .all(|side| connection.pipe(*side).is_finished());
         if finished && end.owner == Owner::Nobody && end.state == State::Open {
-            let (node, local, peer) = (end.node, end.local, end.peer);
-            if end.closed_first {
-                let flows = &mut self.host_mut(node).flows;
-                flows.part(fx.now(), local, peer, Parting::TimeWait);
-            }
-            self.die(fx, id, None);
+            self.end_orphan(fx, id);
         }
+    }
+
+    /// An end that no program holds is gone; its addresses rest if it closed first.
+    pub(super) fn end_orphan<F: Effects>(&mut self, fx: &mut F, id: EndId) {
+        let Some(connection) = self.connections.get(id.connection) else {
+            return;
+        };
+        let end = connection.end(id.side);
+        let (node, local, peer) = (end.node, end.local, end.peer);
+        if end.closed_first {
+            let flows = &mut self.host_mut(node).flows;
+            flows.part(fx.now(), local, peer, Parting::TimeWait);
+        }
+        self.die(fx, id, None);
     }
 
     fn state_of(&self, id: EndId) -> State {

@@ -532,10 +532,19 @@ fn a_stream_keeps_to_a_queue_of_any_size() {
 fn a_closed_end_whose_peer_is_gone_is_forgotten() {
     let mut world = World::new();
     let (client, _, _) = world.pair();
+    let local = world.net.local(client).unwrap();
     world.close(client);
     world.run(S);
     world.die(B, Death::Crash);
     world.assert_clean();
+    let peer = address("10.0.0.2:80");
+    let rests = |world: &mut World| {
+        let now = world.fx.now;
+        world.net.host_mut(A).flows.contains(now, local, peer)
+    };
+    assert!(rests(&mut world), "it closed first");
+    world.run(61 * S);
+    assert!(!rests(&mut world));
 }
 
 #[test]
