@@ -137,6 +137,23 @@ impl TcpSocket {
         Ok(self.options()?.reuse == Reuse::Yes)
     }
 
+    /// Has a peer that is quiet for two hours asked whether it is still there: nine times, 75 s
+    /// apart, and then the connection has timed out.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
+        self.set(|options| options.keepalive = keepalive)
+    }
+
+    /// Whether a quiet peer is asked whether it is still there.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn keepalive(&self) -> io::Result<bool> {
+        Ok(self.options()?.keepalive)
+    }
+
     /// Switches Nagle's algorithm off.
     ///
     /// # Errors
@@ -159,6 +176,14 @@ impl TcpSocket {
     /// If the node has ended.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.set(|options| options.set_linger(linger))
+    }
+
+    /// Makes closing a reset, which throws away what was not sent.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        self.set_linger(Some(Duration::ZERO))
     }
 
     /// How long closing lingers.

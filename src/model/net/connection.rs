@@ -59,11 +59,14 @@ pub(super) struct End {
     pub(super) arrival: Option<Signal>,
     /// Woken when there is room to write, and when a connection is made.
     pub(super) room: Option<Signal>,
-    /// The event that sends the packet of the handshake again.
+    /// The event for when nothing comes from the peer: in the handshake or later.
     pub(super) timer: Option<EventKey>,
+    /// How often the peer was asked in vain.
     pub(super) attempts: u32,
     /// When the packet of the handshake was last sent.
     pub(super) asked_at: SimTime,
+    /// When something last came from the peer, other than word of what arrived there.
+    pub(super) heard_at: SimTime,
     /// The socket's own binding, if it asked for an address before it connected.
     pub(super) bound: Option<SocketId>,
     /// Whether it ended what it sends before the peer did: then its addresses rest afterwards.
@@ -221,6 +224,7 @@ impl End {
             timer: None,
             attempts: 0,
             asked_at: SimTime::ZERO,
+            heard_at: SimTime::ZERO,
             bound: None,
             closed_first: false,
             options,
@@ -317,15 +321,18 @@ impl Fabric {
         !self.host(node).up
     }
 
-    /// Sends a reset from an end. Nobody sends it again if it is lost: the other end will hear of
-    /// it when it next sends something.
-    pub(super) fn send_reset<F: Effects>(&mut self, fx: &mut F, from: EndId) {
-        let event = NetEvent::Reset {
-            receiver: from.other(),
-        };
+    /// Sends a packet without data that makes a difference if it is lost.
+    pub(super) fn send_signal<F: Effects>(&mut self, fx: &mut F, from: EndId, event: NetEvent) {
         if let Passage::Lost(family) = self.send_packet(fx, from, event) {
             self.wire.effective(family);
         }
+    }
+
+    /// Sends a reset from an end. Nobody sends it again if it is lost: the other end will hear of
+    /// it when it next sends something.
+    pub(super) fn send_reset<F: Effects>(&mut self, fx: &mut F, from: EndId) {
+        let receiver = from.other();
+        self.send_signal(fx, from, NetEvent::Reset { receiver });
     }
 
     pub(super) fn on_reset<F: Effects>(&mut self, fx: &mut F, at: EndId) {

@@ -244,6 +244,7 @@ impl Fabric {
             return;
         };
         let end = connection.end_mut(receiver.side);
+        end.heard_at = fx.now();
         if delivery.bytes > 0 {
             fx.record(
                 Kind::StreamDelivered,
@@ -263,6 +264,9 @@ impl Fabric {
         if delivery.fin {
             self.end_if_finished(fx, receiver);
             self.end_if_finished(fx, sender);
+        }
+        if segment.has_fin() {
+            self.await_end(fx, sender);
         }
     }
 
@@ -438,7 +442,7 @@ impl Fabric {
         self.die(fx, id, None);
     }
 
-    fn state_of(&self, id: EndId) -> State {
+    pub(super) fn state_of(&self, id: EndId) -> State {
         let connection = self.connections.get(id.connection);
         connection.map_or(State::Dead, |connection| connection.end(id.side).state)
     }

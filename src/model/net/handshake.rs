@@ -14,7 +14,6 @@ use super::connection::{Connection, End, EndId, Owner, Side, State};
 use super::host::{Reuse, Use};
 use super::mutant::{self, Mutant};
 use super::options::Options;
-use super::wire::Passage;
 use super::{
     Answer, Death, Effects, Fabric, IpFamily, NetEvent, Signal, SocketId, os_error, subject,
 };
@@ -223,13 +222,13 @@ impl Fabric {
                 connection: client.connection,
                 boot,
             };
-            self.send_handshake(fx, client, event);
+            self.send_signal(fx, client, event);
         }
         self.wait_for_answer(fx, client);
     }
 
     fn answer<F: Effects>(&mut self, fx: &mut F, server: EndId) {
-        self.send_handshake(
+        self.send_signal(
             fx,
             server,
             NetEvent::SynAck {
@@ -237,12 +236,6 @@ impl Fabric {
             },
         );
         self.wait_for_answer(fx, server);
-    }
-
-    fn send_handshake<F: Effects>(&mut self, fx: &mut F, from: EndId, event: NetEvent) {
-        if let Passage::Lost(family) = self.send_packet(fx, from, event) {
-            self.wire.effective(family);
-        }
     }
 
     /// Sets the timer of a handshake anew.
@@ -258,15 +251,15 @@ impl Fabric {
         let at = fx
             .now()
             .saturating_add(ANSWER_TIMEOUT * (1 << end.attempts));
-        end.timer = Some(fx.schedule(at, NetEvent::Handshake { end: id }));
+        end.timer = Some(fx.schedule(at, NetEvent::Timer { end: id }));
     }
 
-    pub(super) fn on_handshake_timer<F: Effects>(&mut self, fx: &mut F, id: EndId) {
+    /// No answer came to the packet of a handshake.
+    pub(super) fn ask_or_answer_again<F: Effects>(&mut self, fx: &mut F, id: EndId) {
         let Some(connection) = self.connections.get_mut(id.connection) else {
             return;
         };
         let end = connection.end_mut(id.side);
-        end.timer = None;
         end.attempts += 1;
         match end.state {
             State::Asking if end.attempts > ASK_RETRIES => {
@@ -366,17 +359,14 @@ impl Fabric {
         let end = entry.end_mut(Side::Client);
         match end.state {
             State::Asking => {
-                end.state = State::Open;
-                if let Some(timer) = end.timer.take() {
-                    fx.cancel(timer);
-                }
                 let (node, round_trip) = (end.node, fx.now().saturating_since(end.asked_at));
                 end.wake_writer(fx);
                 entry.round_trip = round_trip;
                 fx.record(Kind::ConnectionEstablished, node, client.subject(), 0, &[]);
-                self.send_handshake(fx, client, NetEvent::Established { connection });
+                self.open_end(fx, client);
+                self.send_signal(fx, client, NetEvent::Established { connection });
             }
-            State::Open => self.send_handshake(fx, client, NetEvent::Established { connection }),
+            State::Open => self.send_signal(fx, client, NetEvent::Established { connection }),
             State::Void | State::Answering => {}
             State::Dead => self.send_reset(fx, client),
         }
@@ -405,19 +395,16 @@ impl Fabric {
         let Some(entry) = self.connections.get_mut(server.connection) else {
             return;
         };
-        let end = entry.end_mut(Side::Server);
+        let end = entry.end(Side::Server);
         let Owner::Listener(id) = end.owner else {
             return;
         };
-        end.state = State::Open;
-        if let Some(timer) = end.timer.take() {
-            fx.cancel(timer);
-        }
         let listener = self.listeners.get_mut(id).expect("it outlives its queue");
         listener.answering -= 1;
         listener.queue.push_back(server.connection);
         fx.record(Kind::ConnectionAccepted, end.node, server.subject(), 0, &[]);
         listener.arrival.wake(fx);
+        self.open_end(fx, server);
     }
 
     pub(super) fn close_listeners_of<F: Effects>(&mut self, fx: &mut F, node: NodeId, how: Death) {

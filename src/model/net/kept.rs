@@ -167,9 +167,11 @@ impl Fabric {
                 towards(EndId::server(connection))?
             }
             NetEvent::SynAck { connection } => towards(EndId::client(connection))?,
-            NetEvent::Segment { sender, .. } => towards(sender.other())?,
+            NetEvent::Segment { sender, .. } | NetEvent::Probe { sender } => {
+                towards(sender.other())?
+            }
             NetEvent::Reset { receiver } => towards(receiver)?,
-            NetEvent::Handshake { .. }
+            NetEvent::Timer { .. }
             | NetEvent::Acknowledgement { .. }
             | NetEvent::Retransmit { .. }
             | NetEvent::Pace { .. }
@@ -215,7 +217,7 @@ const fn kind_of(event: NetEvent) -> PacketKind {
     match event {
         NetEvent::Datagram { .. } => PacketKind::Datagram,
         NetEvent::Unreachable { .. } => PacketKind::Unreachable,
-        NetEvent::Segment { .. } => PacketKind::Segment,
+        NetEvent::Segment { .. } | NetEvent::Probe { .. } => PacketKind::Segment,
         NetEvent::Reset { .. } => PacketKind::Reset,
         _ => PacketKind::Handshake,
     }

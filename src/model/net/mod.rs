@@ -31,6 +31,7 @@ mod map;
 mod mutant;
 mod options;
 mod pipe;
+mod quiet;
 mod slab;
 mod socket;
 mod stream;
@@ -126,8 +127,8 @@ pub(crate) enum NetEvent {
     SynAck { connection: SocketId },
     /// The answer to that arrives.
     Established { connection: SocketId },
-    /// The packets of a handshake have been waited for long enough by this end.
-    Handshake { end: EndId },
+    /// The timer of an end fires: for its handshake, or because the connection is quiet.
+    Timer { end: EndId },
     /// Bytes arrive that this end sent, in the packet of that number.
     Segment { sender: EndId, serial: u32 },
     /// Word of what arrived comes to the end that sent it.
@@ -136,6 +137,8 @@ pub(crate) enum NetEvent {
     Retransmit { sender: EndId },
     /// It is this end's turn to send on a link with a queue.
     Pace { sender: EndId },
+    /// The question whether it is still there arrives at the peer of this end.
+    Probe { sender: EndId },
     /// A reset arrives at this end.
     Reset { receiver: EndId },
     /// A link that flaps turns.
@@ -326,11 +329,12 @@ impl Fabric {
             NetEvent::Syn { connection, boot } => self.on_syn(fx, connection, boot),
             NetEvent::SynAck { connection } => self.on_syn_ack(fx, connection),
             NetEvent::Established { connection } => self.on_established(fx, connection),
-            NetEvent::Handshake { end } => self.on_handshake_timer(fx, end),
+            NetEvent::Timer { end } => self.on_timer(fx, end),
             NetEvent::Segment { sender, serial } => self.on_segment(fx, sender, serial),
             NetEvent::Acknowledgement { sender } => self.on_acknowledgement(fx, sender),
             NetEvent::Retransmit { sender } => self.on_retransmit(fx, sender),
             NetEvent::Pace { sender } => self.on_pace(fx, sender),
+            NetEvent::Probe { sender } => self.on_probe(fx, sender),
             NetEvent::Reset { receiver } => self.on_reset(fx, receiver),
             NetEvent::Turn { fault, on } => self.on_turn(fx, fault, on),
             NetEvent::NameAnswered { lookup } => self.on_name_answered(fx, lookup),

@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) reuse: Reuse,
     /// Whether Nagle's algorithm is switched off.
     pub(crate) nodelay: bool,
+    /// Whether a peer that is quiet is asked whether it is still there.
+    pub(crate) keepalive: bool,
     /// How long closing lingers.
     pub(crate) linger: Option<Duration>,
     /// `IP_TTL`; it is remembered and changes nothing.
@@ -42,6 +44,7 @@ impl Default for Options {
         Self {
             reuse: Reuse::No,
             nodelay: false,
+            keepalive: false,
             linger: None,
             ttl: TTL,
             send_buffer: None,

@@ -42,6 +42,8 @@ pub(super) struct Pipe {
     /// Acknowledgements on their way back, in order of arrival. They are looked at when the sender
     /// needs them; there is an event for one only when the sender waits for it.
     news: VecDeque<News>,
+    /// When the sender last learned from an acknowledgement.
+    pub(super) heard_at: SimTime,
     /// When the last packet of this direction arrives.
     pub(super) last_arrival: SimTime,
     /// The event for the first of `news`.
@@ -112,6 +114,7 @@ impl Pipe {
             flight: VecDeque::new(),
             first_serial: 0,
             news: VecDeque::new(),
+            heard_at: SimTime::ZERO,
             last_arrival: SimTime::ZERO,
             news_event: None,
             retransmit: None,
@@ -335,6 +338,7 @@ impl Pipe {
         while let Some(news) = self.news.front().filter(|news| news.at <= now) {
             self.acked = news.acked;
             self.edge = news.edge;
+            self.heard_at = news.at;
             self.news.pop_front();
         }
     }
@@ -348,6 +352,11 @@ impl Pipe {
     /// When the next word is there.
     pub(super) fn next_news(&self) -> Option<SimTime> {
         self.news.front().map(|news| news.at)
+    }
+
+    /// When the last word is there that is on its way.
+    pub(super) fn last_news(&self) -> Option<SimTime> {
+        self.news.back().map(|news| news.at)
     }
 
     /// Bytes that a write would accept.
@@ -376,6 +385,11 @@ impl Pipe {
     /// Whether all that was sent is known to have arrived.
     pub(super) const fn is_idle(&self) -> bool {
         self.acked >= self.sent
+    }
+
+    /// Whether all that was written is known to have arrived, and its end if it has one.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.acked >= self.written() + u64::from(self.is_closed())
     }
 
     /// Whether something that was sent has not arrived and is not on its way.
@@ -412,6 +426,11 @@ impl Pipe {
 impl Segment {
     pub(super) const fn length(self) -> u64 {
         self.end - self.start
+    }
+
+    /// Whether the end of the stream is in it.
+    pub(super) const fn has_fin(self) -> bool {
+        self.fin
     }
 }
 

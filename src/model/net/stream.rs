@@ -214,6 +214,7 @@ impl Fabric {
             State::Open => {
                 self.transmit(fx, id);
                 self.end_if_finished(fx, id);
+                self.await_end(fx, id);
             }
             State::Void | State::Asking | State::Answering | State::Dead => {
                 self.die(fx, id, None);

@@ -6,6 +6,7 @@ mod handshake;
 mod links;
 mod names;
 mod processes;
+mod quiet;
 mod socket;
 mod stream;
 mod udp;
@@ -17,8 +18,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::udp::Take;
 use super::{
-    Answer, Death, Effects, EndId, Fabric, LinkConfig, LinkFault, LinkFaultId, NetEvent, Pair,
-    SocketId, Token, topology,
+    Answer, Death, Effects, EndId, Fabric, IpFamily, LinkConfig, LinkFault, LinkFaultId, NetEvent,
+    Options, Pair, SocketId, Token, topology,
 };
 use crate::kernel::{
     Choices, Distribution, EventKey, Family, FaultCounter, Kind, NodeId, Probability, Queue,
@@ -247,8 +248,17 @@ impl World {
 
     /// A connection from `a` to `b`, made, and the listener.
     fn pair(&mut self) -> (EndId, EndId, SocketId) {
+        self.pair_with(|_| ())
+    }
+
+    /// A connection whose client has options.
+    fn pair_with(&mut self, set: impl FnOnce(&mut Options)) -> (EndId, EndId, SocketId) {
         let listener = self.listen(B, "0.0.0.0:80");
-        let client = self.connect(A, "10.0.0.2:80");
+        let socket = self.net.open(A, IpFamily::V4);
+        set(self.net.socket_options(socket).unwrap());
+        let client = (self.net)
+            .connect_from(&mut self.fx, socket, address("10.0.0.2:80"))
+            .unwrap();
         while done(self.net.connected(client).unwrap()).is_none() {
             assert!(self.step(), "the handshake ends");
         }
