@@ -217,7 +217,7 @@ impl TcpStream {
         Poll::Ready(Ok(length))
     }
 
-    /// Whether Nagle's algorithm is switched off. It is remembered and changes nothing.
+    /// Whether Nagle's algorithm is switched off.
     ///
     /// # Errors
     /// If the node has ended.
@@ -225,15 +225,13 @@ impl TcpStream {
         self.home.call(|net, _| Ok(net.options(self.id)?.nodelay))
     }
 
-    /// Switches Nagle's algorithm off. It is remembered and changes nothing.
+    /// Switches Nagle's algorithm off, which holds a write that does not fill a packet back while
+    /// another such is not acknowledged.
     ///
     /// # Errors
     /// If the node has ended.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.home.call(|net, _| {
-            net.options(self.id)
-                .map(|options| options.nodelay = nodelay)
-        })
+        (self.home).call(|net, base| net.set_nodelay(base, self.id, nodelay))
     }
 
     /// How long closing lingers.

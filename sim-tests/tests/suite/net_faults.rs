@@ -200,6 +200,7 @@ fn held_packets_are_the_tests_to_decide() {
         });
         sleep(MS).await;
         let mut stream = TcpStream::connect("server:80").await?;
+        stream.set_nodelay(true)?;
         let network = sim.network();
         let hold = network.hold(Links::one_way(&[sim.find("test").unwrap()], &[server]));
         stream.write_all(b"hello ").await?;

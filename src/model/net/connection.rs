@@ -398,6 +398,7 @@ impl Fabric {
             end.timer.take(),
             pipe.news_event.take(),
             pipe.retransmit.take(),
+            pipe.recover.take(),
             pipe.pace.take(),
         ];
         for key in events.into_iter().flatten() {

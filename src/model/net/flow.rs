@@ -46,17 +46,31 @@ impl Fabric {
                 return;
             };
             let pair = connection.way_of(id.side);
-            let pipe = connection.pipe_mut(id.side);
+            let (end, pipe) = connection.sending(id.side);
             let idle = pipe.is_idle();
-            let Some(length) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
+            let Some(mut length) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
                 return;
             };
-            let limit = if length <= SEGMENT_MIN_BYTES && !self.wire.has_queues() {
-                // Fits every packet, and waits nowhere: the link need not be asked.
+            let holds = pipe.holds_small() && !end.options.nodelay;
+            let small;
+            let limit = if length < SEGMENT_MIN_BYTES && !self.wire.has_queues() {
+                // Fills no packet, and waits on no link: the link need not be asked.
+                if holds && length > 0 {
+                    return;
+                }
+                small = true;
                 length
             } else {
                 let manner = self.wire.manner(fx, pair.0, pair.1);
                 let segment = manner.segment_bytes();
+                let rest = length % segment;
+                if holds && rest > 0 {
+                    length -= rest;
+                    if length == 0 {
+                        return;
+                    }
+                }
+                small = rest > 0 && !holds;
                 if manner.smooth {
                     let burst = length.min(BURST_MAX_BYTES);
                     let count = burst.div_ceil(segment);
@@ -81,7 +95,11 @@ impl Fabric {
             let Some(connection) = self.connections.get_mut(id.connection) else {
                 return;
             };
-            if let Some(segment) = connection.pipe_mut(id.side).next_segment(limit) {
+            let pipe = connection.pipe_mut(id.side);
+            if let Some(segment) = pipe.next_segment(limit.min(length)) {
+                if small && limit >= length {
+                    pipe.note_small();
+                }
                 self.launch(fx, id, segment, gap);
             }
         }
@@ -103,10 +121,17 @@ impl Fabric {
         self.watch_news(fx, sender);
     }
 
-    fn launch<F: Effects>(&mut self, fx: &mut F, sender: EndId, segment: Segment, gap: Duration) {
+    pub(super) fn launch<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        sender: EndId,
+        mut segment: Segment,
+        gap: Duration,
+    ) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
+        segment.acked = connection.pipe(sender.side.other()).arrived();
         let serial = connection.pipe(sender.side).next_serial();
         let event = NetEvent::Segment { sender, serial };
         match self.send_bytes(fx, sender, segment.length(), gap, event) {
@@ -117,23 +142,33 @@ impl Fabric {
             }
             Passage::Lost(family) => {
                 self.wire.effective(family);
-                self.lose(fx, sender);
+                self.lose(fx, sender, segment);
             }
             Passage::Nowhere => {}
         }
     }
 
-    /// Something that this end sent is lost.
-    pub(super) fn lose<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+    /// A segment that this end sent is lost.
+    pub(super) fn lose<F: Effects>(&mut self, fx: &mut F, sender: EndId, segment: Segment) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
-        connection.pipe_mut(sender.side).stalled = true;
+        connection.pipe_mut(sender.side).note_lost(segment);
         self.set_retransmit(fx, sender);
     }
 
     /// Sees to it that the end sends again, since it hears nothing.
     pub(super) fn set_retransmit<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+        self.set_retransmit_from(fx, sender, fx.now());
+    }
+
+    /// Sees to it that the end sends again, if it hears nothing from that time on.
+    pub(super) fn set_retransmit_from<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        sender: EndId,
+        from: SimTime,
+    ) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
@@ -143,7 +178,7 @@ impl Fabric {
             return;
         }
         let wait = first.saturating_mul(1 << pipe.retries).min(RETRANSMIT_MAX);
-        let at = fx.now().saturating_add(wait);
+        let at = from.saturating_add(wait);
         pipe.retransmit = Some(fx.schedule(at, NetEvent::Retransmit { sender }));
     }
 
@@ -165,7 +200,6 @@ impl Fabric {
             return;
         }
         pipe.retries += 1;
-        pipe.stalled = false;
         pipe.learn(fx.now());
         let segment = pipe.segment_again(limit);
         fx.record(
@@ -180,7 +214,7 @@ impl Fabric {
     }
 
     /// Bytes that an end sends again at once.
-    fn burst<F: Effects>(&mut self, fx: &mut F, (from, to): Pair) -> u64 {
+    pub(super) fn burst<F: Effects>(&mut self, fx: &mut F, (from, to): Pair) -> u64 {
         let manner = self.wire.manner(fx, from, to);
         if manner.smooth {
             BURST_MAX_BYTES
@@ -205,11 +239,11 @@ impl Fabric {
             if brings {
                 self.wire.effective(Family::Partition);
             }
-            self.lose(fx, sender);
+            self.lose(fx, sender, segment);
             return;
         }
         if !self.host(to).up {
-            self.lose(fx, sender);
+            self.lose(fx, sender, segment);
             return;
         }
         match self.state_of(receiver) {
@@ -238,9 +272,16 @@ impl Fabric {
             self.abort(fx, receiver);
             return;
         }
+        if connection.pipe_mut(receiver.side).hear(segment.acked) {
+            self.transmit(fx, receiver);
+        }
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
         let Some(delivery) = connection.pipe_mut(sender.side).deliver(segment) else {
-            // What is before it was lost, and so is this now.
+            // What is before it was lost, or comes later.
             self.set_retransmit(fx, sender);
+            self.report_gap(fx, sender, segment);
             return;
         };
         let end = connection.end_mut(receiver.side);
@@ -290,13 +331,10 @@ impl Fabric {
         }
         match self.wire.send(fx, from, end.node, HEADER_BYTES) {
             Passage::Arrives(at) => {
-                pipe.tell(at);
+                let more = pipe.tell(at);
                 pipe.retries = 0;
-                if !pipe.stalled
-                    && !pipe.has_gap()
-                    && let Some(key) = pipe.retransmit.take()
-                {
-                    fx.cancel(key);
+                if pipe.retransmit.is_some() && (more || !pipe.has_gap()) {
+                    self.restart_retransmit(fx, sender, at);
                 }
             }
             Passage::Lost(family) => {

@@ -119,8 +119,8 @@ impl Fabric {
             NetEvent::Datagram { packet } => self.packets.release(packet),
             NetEvent::Segment { sender, serial } => {
                 if let Some(connection) = self.connections.get_mut(sender.connection) {
-                    connection.pipe_mut(sender.side).arrive(serial);
-                    self.lose(fx, sender);
+                    let segment = connection.pipe_mut(sender.side).arrive(serial);
+                    self.lose(fx, sender, segment);
                 }
             }
             _ => {}
@@ -174,6 +174,7 @@ impl Fabric {
             NetEvent::Timer { .. }
             | NetEvent::Acknowledgement { .. }
             | NetEvent::Retransmit { .. }
+            | NetEvent::Recover { .. }
             | NetEvent::Pace { .. }
             | NetEvent::Turn { .. }
             | NetEvent::NameAnswered { .. } => return None,

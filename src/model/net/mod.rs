@@ -22,6 +22,7 @@ mod dns;
 mod faults;
 mod flow;
 mod flows;
+mod gaps;
 mod handshake;
 mod host;
 mod kept;
@@ -32,6 +33,7 @@ mod mutant;
 mod options;
 mod pipe;
 mod quiet;
+mod recovery;
 mod slab;
 mod socket;
 mod stream;
@@ -135,6 +137,8 @@ pub(crate) enum NetEvent {
     Acknowledgement { sender: EndId },
     /// This end sends again what was lost.
     Retransmit { sender: EndId },
+    /// Word of what arrived behind a gap comes to the end that sent it.
+    Recover { sender: EndId },
     /// It is this end's turn to send on a link with a queue.
     Pace { sender: EndId },
     /// The question whether it is still there arrives at the peer of this end.
@@ -333,6 +337,7 @@ impl Fabric {
             NetEvent::Segment { sender, serial } => self.on_segment(fx, sender, serial),
             NetEvent::Acknowledgement { sender } => self.on_acknowledgement(fx, sender),
             NetEvent::Retransmit { sender } => self.on_retransmit(fx, sender),
+            NetEvent::Recover { sender } => self.on_recover(fx, sender),
             NetEvent::Pace { sender } => self.on_pace(fx, sender),
             NetEvent::Probe { sender } => self.on_probe(fx, sender),
             NetEvent::Reset { receiver } => self.on_reset(fx, receiver),

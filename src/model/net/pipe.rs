@@ -14,6 +14,7 @@
 use core::cmp::max;
 use std::collections::VecDeque;
 
+use super::gaps::Gaps;
 use super::options::Options;
 use crate::kernel::{EventKey, SimTime};
 
@@ -35,6 +36,13 @@ pub(super) struct Pipe {
     /// What the sender keeps until it is acknowledged: a write beyond it waits.
     send_buffer: u64,
     fin: Fin,
+    /// Where the last packet ended that was not full: until it is acknowledged no other such is
+    /// sent, unless the program wants no delay.
+    small: u64,
+    /// What has arrived behind something that was lost.
+    gaps: Gaps,
+    /// Where what is known to be lost ends; the end of the stream counts as one more byte.
+    lost: u64,
     /// What is on its way, in order of sending, from number `first_serial` on; `None` is what has
     /// arrived before an earlier one, as only a test can have it.
     flight: VecDeque<Option<Segment>>,
@@ -50,11 +58,13 @@ pub(super) struct Pipe {
     pub(super) news_event: Option<EventKey>,
     /// The event that sends again.
     pub(super) retransmit: Option<EventKey>,
+    /// The event that sends again what is missing before something that arrived.
+    pub(super) recover: Option<EventKey>,
     /// The event that sends when the link's queue is short.
     pub(super) pace: Option<EventKey>,
     /// How often the sender has sent again without hearing anything.
     pub(super) retries: u32,
-    /// Something is lost: what comes behind it waits until it is sent again.
+    /// The first of what is lost is sent again, and the rest waits for word of it.
     pub(super) stalled: bool,
     /// The latest word of what arrived was lost.
     pub(super) news_lost: bool,
@@ -68,6 +78,8 @@ pub(super) struct Segment {
     start: u64,
     end: u64,
     fin: bool,
+    /// What its sender had received when it sent it: acknowledgements travel with data too.
+    pub(super) acked: u64,
 }
 
 /// What a segment brought to the receiver.
@@ -111,6 +123,9 @@ impl Pipe {
             edge: window,
             told: window,
             fin: Fin::Open,
+            small: 0,
+            gaps: Gaps::default(),
+            lost: 0,
             flight: VecDeque::new(),
             first_serial: 0,
             news: VecDeque::new(),
@@ -118,6 +133,7 @@ impl Pipe {
             last_arrival: SimTime::ZERO,
             news_event: None,
             retransmit: None,
+            recover: None,
             pace: None,
             retries: 0,
             stalled: false,
@@ -176,31 +192,61 @@ impl Pipe {
     /// something without bytes.
     #[inline]
     pub(super) fn sendable(&self) -> Option<u64> {
-        let begin = max(self.sent, self.delivered);
-        let end = self.written().min(self.edge);
+        let (begin, end) = self.unsent();
         let fin = self.fin == Fin::Queued && end == self.written();
         (!self.stalled && (end > begin || fin)).then(|| end.saturating_sub(begin))
+    }
+
+    /// Whether what does not fill a packet has to wait, by Nagle's rule as Minshall has it, which
+    /// is Linux's: another such is on its way, and this is not the end of the stream.
+    #[inline]
+    pub(super) fn holds_small(&self) -> bool {
+        self.small > self.acked && self.small <= self.sent && self.fin == Fin::Open
+    }
+
+    /// The last packet sent was not full.
+    #[inline]
+    pub(super) fn note_small(&mut self) {
+        self.small = self.sent;
     }
 
     /// The next segment to send, of at most `limit` bytes, if the window allows any.
     #[inline]
     pub(super) fn next_segment(&mut self, limit: u64) -> Option<Segment> {
         let length = self.sendable()?.min(limit);
-        let start = max(self.sent, self.delivered);
+        let (start, _) = self.unsent();
         let end = start + length;
         let segment = Segment {
             start,
             end,
             fin: self.fin == Fin::Queued && end == self.written(),
+            acked: 0,
         };
         self.note_sent(segment);
         Some(segment)
     }
 
+    /// Where what may be sent begins and ends. If all is sent again, what has arrived behind a gap
+    /// is left out.
+    #[inline]
+    fn unsent(&self) -> (u64, u64) {
+        let begin = max(self.sent, self.delivered);
+        let end = self.written().min(self.edge);
+        if self.gaps.is_empty() {
+            return (begin, end);
+        }
+        let (begin, stop) = self.gaps.missing_from(begin);
+        (begin, end.min(stop))
+    }
+
     /// The first of what has not arrived and may be sent, up to `limit` bytes: maybe nothing, which
     /// makes the receiver say again what it has. What comes behind is sent again after it.
     pub(super) fn segment_again(&mut self, limit: u64) -> Segment {
+        let (_, stop) = self.gaps.missing_from(self.delivered);
         let end = max(self.sent, self.written().min(self.edge)).min(self.delivered + limit);
+        let end = end.min(stop);
+        self.gaps.go_back(end);
+        self.stalled = true;
         if self.fin == Fin::Sent {
             self.fin = Fin::Queued;
         }
@@ -208,9 +254,35 @@ impl Pipe {
             start: self.delivered,
             end,
             fin: self.fin == Fin::Queued && end == self.written(),
+            acked: 0,
         };
         self.note_sent(segment);
         segment
+    }
+
+    /// The next part, of at most `limit` bytes, of what is known to be missing before something
+    /// that arrived.
+    pub(super) fn next_missing(&mut self, limit: u64) -> Option<Segment> {
+        let (start, end) = self.gaps.next(self.delivered, self.sent, limit)?;
+        let (fin, acked) = (false, 0);
+        Some(Segment {
+            start,
+            end,
+            fin,
+            acked,
+        })
+    }
+
+    /// The sender is told that a segment arrived behind a gap. Says how many have since there was
+    /// none, if something is missing that was not sent again.
+    pub(super) fn report_gap(&mut self, arrived: Segment) -> Option<u32> {
+        let reports = self.gaps.report(self.delivered, arrived.start);
+        reports.then_some(self.gaps.packets)
+    }
+
+    /// A segment is lost.
+    pub(super) fn note_lost(&mut self, segment: Segment) {
+        self.lost = max(self.lost, segment.end + u64::from(segment.fin));
     }
 
     fn note_sent(&mut self, segment: Segment) {
@@ -272,18 +344,27 @@ impl Pipe {
     /// Whether a segment would bring the receiver anything.
     pub(super) fn would_deliver(&self, segment: Segment) -> bool {
         let fin = segment.fin && self.fin != Fin::Delivered;
-        segment.start <= self.delivered && (segment.end > self.delivered || fin)
+        let start = max(segment.start, self.delivered);
+        (segment.end > self.delivered || fin) && !self.gaps.has(start, segment.end, fin)
     }
 
-    /// Takes a segment in at the receiver; `None` if something before it is missing.
+    /// Takes a segment in at the receiver; `None` if something before it is missing, until which
+    /// comes it is kept.
     #[inline]
     pub(super) fn deliver(&mut self, segment: Segment) -> Option<Delivery> {
         if segment.start > self.delivered {
+            self.gaps.keep(segment.start, segment.end, segment.fin);
             return None;
         }
-        let bytes = segment.end.saturating_sub(self.delivered);
-        let fin = segment.fin && self.fin != Fin::Delivered;
-        self.delivered += bytes;
+        let (mut end, mut fin) = (max(segment.end, self.delivered), segment.fin);
+        if !self.gaps.is_empty() {
+            let (filled, ended) = self.gaps.fill(end);
+            end = filled;
+            fin |= ended;
+        }
+        let bytes = end - self.delivered;
+        fin &= self.fin != Fin::Delivered;
+        self.delivered = end;
         assert!(
             self.delivered <= self.read + self.bytes.len() as u64,
             "bytes do not appear"
@@ -299,18 +380,35 @@ impl Pipe {
     }
 
     /// Sends word of what has arrived, which is at the sender at `at`, or later if earlier word is.
+    /// Says whether it is news that more has arrived.
     #[inline]
-    pub(super) fn tell(&mut self, at: SimTime) {
+    pub(super) fn tell(&mut self, at: SimTime) -> bool {
         let edge = self.told_now();
         let at = self.news.back().map_or(at, |last| max(at, last.at));
-        // The end of the stream counts as one more byte, as in TCP.
-        let acked = self.delivered + u64::from(self.fin == Fin::Delivered);
+        let acked = self.arrived();
+        let told = self.news.back().map_or(self.acked, |last| last.acked);
         let news = News { at, acked, edge };
         match self.news.back_mut() {
             Some(last) if last.at == at => *last = news,
             _ => self.news.push_back(news),
         }
         self.news_lost = false;
+        acked > told
+    }
+
+    /// How far the stream has arrived; its end counts as one more byte, as in TCP.
+    #[inline]
+    pub(super) fn arrived(&self) -> u64 {
+        self.delivered + u64::from(self.fin == Fin::Delivered)
+    }
+
+    /// The sender learns from a packet with data how far the stream has arrived. Says whether what
+    /// did not fill a packet need no longer wait.
+    #[inline]
+    pub(super) fn hear(&mut self, acked: u64) -> bool {
+        let held = self.small > self.acked;
+        self.acked = max(self.acked, acked);
+        held && self.small <= self.acked
     }
 
     /// Word of what has arrived was sent, and a link keeps it; so it is with all that was on its
@@ -336,9 +434,10 @@ impl Pipe {
     #[inline]
     pub(super) fn learn(&mut self, now: SimTime) {
         while let Some(news) = self.news.front().filter(|news| news.at <= now) {
-            self.acked = news.acked;
+            self.acked = max(self.acked, news.acked);
             self.edge = news.edge;
             self.heard_at = news.at;
+            self.stalled = false;
             self.news.pop_front();
         }
     }
@@ -378,8 +477,8 @@ impl Pipe {
 
     /// Whether there is something sent of whose arrival no word is on its way or there.
     pub(super) fn is_unacknowledged(&self) -> bool {
-        let acked = self.news.back().map_or(self.acked, |news| news.acked);
-        acked < self.sent + u64::from(self.fin >= Fin::Sent)
+        let told = self.news.back().map_or(0, |news| news.acked);
+        max(self.acked, told) < self.sent + u64::from(self.fin >= Fin::Sent)
     }
 
     /// Whether all that was sent is known to have arrived.
@@ -394,7 +493,9 @@ impl Pipe {
 
     /// Whether something that was sent has not arrived and is not on its way.
     pub(super) fn has_gap(&self) -> bool {
-        self.flight.is_empty() && self.is_unacknowledged()
+        self.lost > self.arrived()
+            || !self.gaps.is_empty()
+            || self.flight.is_empty() && self.is_unacknowledged()
     }
 
     /// Bytes that can be read.

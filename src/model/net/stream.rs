@@ -263,6 +263,24 @@ impl Fabric {
         Ok(&mut self.held_mut(id)?.options)
     }
 
+    /// Switches Nagle's algorithm off, and then sends what it held back, or on.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn set_nodelay<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: EndId,
+        nodelay: bool,
+    ) -> io::Result<()> {
+        let end = self.held_mut(id)?;
+        end.options.nodelay = nodelay;
+        if nodelay && end.state == State::Open {
+            self.transmit(fx, id);
+        }
+        Ok(())
+    }
+
     pub(super) fn held_mut(&mut self, id: EndId) -> io::Result<&mut End> {
         let connection = held(self.connections.get_mut(id.connection), id)?;
         Ok(connection.end_mut(id.side))

@@ -55,8 +55,10 @@ fn travel(trip: &Trip) {
         }),
         ..jittery()
     };
-    let mut world = World::with(link, trip.seed);
+    let mut world = World::with(jittery(), trip.seed);
+    // A handshake may fail for good, so it comes before the loss.
     let (client, server, _) = world.pair();
+    world.net.set_default_link(link);
     let begin = world.fx.now;
     let sent: Vec<u8> = (0..=250).cycle().take(trip.length).collect();
     let mut faults = trip.faults.clone();

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn bytes_arrive_in_order_after_the_latency() {
     let mut world = World::new();
-    let (client, server, _) = world.pair();
+    let (client, server, _) = world.pair_with(|options| options.nodelay = true);
     assert_eq!(world.write(client, b"hello ").unwrap(), Some(6));
     assert_eq!(world.write(client, b"world").unwrap(), Some(5));
     assert_eq!(world.write(client, b"").unwrap(), Some(0));
