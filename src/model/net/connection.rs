@@ -282,27 +282,14 @@ impl Fabric {
         from: EndId,
         event: NetEvent,
     ) -> Passage {
-        self.send_bytes(fx, from, 0, Duration::ZERO, event)
-    }
-
-    /// Sends a packet with that many bytes of data, which arrives at least `gap` after all that the
-    /// end sent before; says what becomes of it.
-    pub(super) fn send_bytes<F: Effects>(
-        &mut self,
-        fx: &mut F,
-        from: EndId,
-        bytes: u64,
-        gap: Duration,
-        event: NetEvent,
-    ) -> Passage {
         let Some(connection) = self.connections.get_mut(from.connection) else {
             return Passage::Nowhere;
         };
         let (node, to) = connection.way_of(from.side);
-        let passage = self.wire.send(fx, node, to, bytes + HEADER_BYTES);
+        let passage = self.wire.send(fx, node, to, HEADER_BYTES);
         if let Passage::Arrives(at) = passage {
             let pipe = connection.pipe_mut(from.side);
-            pipe.last_arrival = at.max(pipe.last_arrival.saturating_add(gap));
+            pipe.last_arrival = at.max(pipe.last_arrival);
             fx.schedule(pipe.last_arrival, event);
         }
         passage

@@ -47,68 +47,58 @@ impl Fabric {
             };
             let pair = connection.way_of(id.side);
             let (end, pipe) = connection.sending(id.side);
-            let idle = pipe.is_idle();
-            let Some(mut length) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
+            let Some((start, mut length)) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
                 return;
             };
             let holds = pipe.holds_small() && !end.options.nodelay;
-            let small;
-            let limit = if length < SEGMENT_MIN_BYTES && !self.wire.has_queues() {
+            if length < SEGMENT_MIN_BYTES && !self.wire.has_queues() {
                 // Fills no packet, and waits on no link: the link need not be asked.
-                if holds && length > 0 {
+                if holds {
                     return;
                 }
-                small = true;
-                length
-            } else {
-                let manner = self.wire.manner(fx, pair.0, pair.1);
-                let segment = manner.segment_bytes();
-                let rest = length % segment;
-                if holds && rest > 0 {
-                    length -= rest;
-                    if length == 0 {
-                        return;
-                    }
+                let segment = pipe.next_segment(start, length);
+                pipe.note_small();
+                let more = pipe.has_gaps();
+                self.launch(fx, id, segment, gap);
+                if more {
+                    continue;
                 }
-                small = rest > 0 && !holds;
-                if manner.smooth {
-                    let burst = length.min(BURST_MAX_BYTES);
-                    let count = burst.div_ceil(segment);
-                    if idle && count > 1 && pair.0 != pair.1 {
-                        // The reader may find the first of it alone.
-                        let first = self.wire.parting(fx, pair, count);
-                        gap = SEGMENT_GAP;
-                        first * segment
-                    } else {
-                        burst
-                    }
-                } else if has_waited {
-                    segment
-                } else if let Some(at) = self.wire.turn(fx, pair) {
-                    self.wait_for_turn(fx, id, at);
+                return;
+            }
+            let manner = self.wire.manner(fx, pair.0, pair.1);
+            let full = manner.segment_bytes();
+            let rest = length % full;
+            if holds {
+                length -= rest;
+                if length == 0 {
                     return;
+                }
+            }
+            let limit = if manner.smooth {
+                let burst = length.min(BURST_MAX_BYTES);
+                let count = burst.div_ceil(full);
+                if pipe.is_idle() && count > 1 && pair.0 != pair.1 {
+                    // The reader may find the first of it alone.
+                    let first = self.wire.parting(fx, pair, count);
+                    gap = SEGMENT_GAP;
+                    first * full
                 } else {
-                    self.wire.burst(fx, pair)
+                    burst
                 }
+            } else if has_waited {
+                full
+            } else if let Some(at) = self.wire.turn(fx, pair) {
+                pipe.pace = Some(fx.schedule(at, NetEvent::Pace { sender: id }));
+                return;
+            } else {
+                self.wire.burst(fx, pair)
             };
             has_waited = false;
-            let Some(connection) = self.connections.get_mut(id.connection) else {
-                return;
-            };
-            let pipe = connection.pipe_mut(id.side);
-            if let Some(segment) = pipe.next_segment(limit.min(length)) {
-                if small && limit >= length {
-                    pipe.note_small();
-                }
-                self.launch(fx, id, segment, gap);
+            let segment = pipe.next_segment(start, limit.min(length));
+            if limit >= length && rest > 0 && !holds {
+                pipe.note_small();
             }
-        }
-    }
-
-    fn wait_for_turn<F: Effects>(&mut self, fx: &mut F, sender: EndId, at: SimTime) {
-        let key = fx.schedule(at, NetEvent::Pace { sender });
-        if let Some(connection) = self.connections.get_mut(sender.connection) {
-            connection.pipe_mut(sender.side).pace = Some(key);
+            self.launch(fx, id, segment, gap);
         }
     }
 
@@ -121,6 +111,7 @@ impl Fabric {
         self.watch_news(fx, sender);
     }
 
+    /// Puts a segment on its way, at least `gap` behind all that the end sent before.
     pub(super) fn launch<F: Effects>(
         &mut self,
         fx: &mut F,
@@ -131,14 +122,15 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
+        let (from, to) = connection.way_of(sender.side);
         segment.acked = connection.pipe(sender.side.other()).arrived();
-        let serial = connection.pipe(sender.side).next_serial();
-        let event = NetEvent::Segment { sender, serial };
-        match self.send_bytes(fx, sender, segment.length(), gap, event) {
-            Passage::Arrives(_) => {
-                if let Some(connection) = self.connections.get_mut(sender.connection) {
-                    connection.pipe_mut(sender.side).depart(segment);
-                }
+        let pipe = connection.pipe_mut(sender.side);
+        match (self.wire).send(fx, from, to, segment.length() + HEADER_BYTES) {
+            Passage::Arrives(at) => {
+                let serial = pipe.next_serial();
+                pipe.last_arrival = at.max(pipe.last_arrival.saturating_add(gap));
+                fx.schedule(pipe.last_arrival, NetEvent::Segment { sender, serial });
+                pipe.depart(segment);
             }
             Passage::Lost(family) => {
                 self.wire.effective(family);
@@ -234,9 +226,8 @@ impl Fabric {
         );
         let pipe = connection.pipe_mut(sender.side);
         let segment = pipe.arrive(serial);
-        let brings = pipe.would_deliver(segment);
         if self.wire.blocks(from, to) {
-            if brings {
+            if pipe.would_deliver(segment) {
                 self.wire.effective(Family::Partition);
             }
             self.lose(fx, sender, segment);
@@ -272,16 +263,14 @@ impl Fabric {
             self.abort(fx, receiver);
             return;
         }
-        if connection.pipe_mut(receiver.side).hear(segment.acked) {
-            self.transmit(fx, receiver);
-        }
-        let Some(connection) = self.connections.get_mut(sender.connection) else {
-            return;
-        };
+        let released = connection.pipe_mut(receiver.side).hear(segment.acked);
         let Some(delivery) = connection.pipe_mut(sender.side).deliver(segment) else {
             // What is before it was lost, or comes later.
             self.set_retransmit(fx, sender);
             self.report_gap(fx, sender, segment);
+            if released {
+                self.transmit(fx, receiver);
+            }
             return;
         };
         let end = connection.end_mut(receiver.side);
@@ -308,6 +297,9 @@ impl Fabric {
         }
         if segment.has_fin() {
             self.await_end(fx, sender);
+        }
+        if released {
+            self.transmit(fx, receiver);
         }
     }
 

@@ -188,13 +188,13 @@ impl Pipe {
         self.fin = max(self.fin, Fin::Queued);
     }
 
-    /// Bytes that may be sent now, and whether there is anything to send: the end of the stream is
-    /// something without bytes.
+    /// What may be sent now, if anything: where it begins, and how many bytes. The end of the stream
+    /// is something without bytes.
     #[inline]
-    pub(super) fn sendable(&self) -> Option<u64> {
+    pub(super) fn sendable(&self) -> Option<(u64, u64)> {
         let (begin, end) = self.unsent();
         let fin = self.fin == Fin::Queued && end == self.written();
-        (!self.stalled && (end > begin || fin)).then(|| end.saturating_sub(begin))
+        (!self.stalled && (end > begin || fin)).then(|| (begin, end.saturating_sub(begin)))
     }
 
     /// Whether what does not fill a packet has to wait, by Nagle's rule as Minshall has it, which
@@ -210,11 +210,9 @@ impl Pipe {
         self.small = self.sent;
     }
 
-    /// The next segment to send, of at most `limit` bytes, if the window allows any.
+    /// The next segment to send: as much as that of what is [sendable](Self::sendable).
     #[inline]
-    pub(super) fn next_segment(&mut self, limit: u64) -> Option<Segment> {
-        let length = self.sendable()?.min(limit);
-        let (start, _) = self.unsent();
+    pub(super) fn next_segment(&mut self, start: u64, length: u64) -> Segment {
         let end = start + length;
         let segment = Segment {
             start,
@@ -223,7 +221,13 @@ impl Pipe {
             acked: 0,
         };
         self.note_sent(segment);
-        Some(segment)
+        segment
+    }
+
+    /// Whether something has arrived behind something that is missing.
+    #[inline]
+    pub(super) fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
     }
 
     /// Where what may be sent begins and ends. If all is sent again, what has arrived behind a gap
@@ -494,7 +498,7 @@ impl Pipe {
     /// Whether something that was sent has not arrived and is not on its way.
     pub(super) fn has_gap(&self) -> bool {
         self.lost > self.arrived()
-            || !self.gaps.is_empty()
+            || self.has_gaps()
             || self.flight.is_empty() && self.is_unacknowledged()
     }
 
@@ -544,7 +548,7 @@ mod tests {
         let at = SimTime::from_nanos;
         let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"ab");
-        let segment = pipe.next_segment(9).unwrap();
+        let segment = pipe.next_segment(0, 2);
         pipe.tell(at(10));
         pipe.deliver(segment).unwrap();
         pipe.tell(at(5));
@@ -564,11 +568,11 @@ mod tests {
     fn a_segment_again_brings_all_that_is_missing() {
         let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"abc");
-        let lost = pipe.next_segment(9).unwrap();
+        let lost = pipe.next_segment(0, 3);
         assert_eq!(lost.length(), 3);
         pipe.write(b"de");
         pipe.finish();
-        let behind = pipe.next_segment(9).unwrap();
+        let behind = pipe.next_segment(3, 2);
         assert_eq!(pipe.deliver(behind), None);
         let again = pipe.segment_again(9);
         assert_eq!(
