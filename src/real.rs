@@ -7,7 +7,9 @@
 /// Sockets of the operating system.
 pub mod net {
     pub use tokio::io::{Interest, Ready};
-    pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket, lookup_host};
+    pub use tokio::net::{
+        TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket, lookup_host,
+    };
 
     /// Parts of a TCP stream.
     pub mod tcp {

@@ -84,6 +84,24 @@ impl TcpListener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.home.call(|net, _| net.listener_local(self.id))
     }
+
+    /// How many routers a packet of an accepted stream may pass. It is remembered and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn ttl(&self) -> io::Result<u32> {
+        (self.home).call(|net, _| Ok(net.listener_options(self.id)?.ttl.into()))
+    }
+
+    /// Sets how many routers a packet of an accepted stream may pass. It is remembered and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside of 1 to 255.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        (self.home).call(|net, _| net.listener_options(self.id)?.set_ttl(ttl))
+    }
 }
 
 impl Drop for TcpListener {

@@ -143,7 +143,8 @@ impl TcpSocket {
     /// # Errors
     /// If the node has ended.
     pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
-        self.set(|options| options.keepalive = keepalive)
+        self.home
+            .call(|net, _| net.set_keepalive(self.id, keepalive))
     }
 
     /// Whether a quiet peer is asked whether it is still there.
@@ -226,6 +227,42 @@ impl TcpSocket {
     /// If the node has ended.
     pub fn recv_buffer_size(&self) -> io::Result<u32> {
         Ok(self.options()?.receive_buffer())
+    }
+
+    /// The type of service of what is sent over IPv4 (`IP_TOS`). It is remembered and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        Ok(self.options()?.tos.into())
+    }
+
+    /// Sets the type of service of what is sent over IPv4 (`IP_TOS`). It is remembered and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        self.set(|options| options.set_tos(tos))
+    }
+
+    /// The traffic class of what is sent over IPv6 (`IPV6_TCLASS`). It is remembered and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The system's `ENOPROTOOPT` for a socket of IPv4.
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        (self.home).call(|net, _| Ok(net.socket_options_v6(self.id)?.traffic_class.into()))
+    }
+
+    /// Sets the traffic class of what is sent over IPv6 (`IPV6_TCLASS`). It is remembered and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// The system's `ENOPROTOOPT` for a socket of IPv4; `InvalidInput` above 255.
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        (self.home).call(|net, _| net.socket_options_v6(self.id)?.set_traffic_class(tclass))
     }
 
     fn options(&self) -> io::Result<Options> {

@@ -1,12 +1,13 @@
 //! Halves of a connection, borrowed and owned.
 
 use core::fmt;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::ready::{Interest, Ready};
@@ -165,6 +166,22 @@ macro_rules! read_half {
                 self.stream().try_read(buf)
             }
 
+            /// Reads without waiting, into one buffer after another.
+            ///
+            /// # Errors
+            /// `WouldBlock`, and those of reading.
+            pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.stream().try_read_vectored(bufs)
+            }
+
+            /// Reads without waiting, behind what is in the buffer.
+            ///
+            /// # Errors
+            /// `WouldBlock`, and those of reading.
+            pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+                self.stream().try_read_buf(buf)
+            }
+
             /// The address of the other end.
             ///
             /// # Errors
@@ -179,6 +196,12 @@ macro_rules! read_half {
             /// If the node has ended.
             pub fn local_addr(&self) -> io::Result<SocketAddr> {
                 self.stream().local_addr()
+            }
+        }
+
+        impl AsRef<TcpStream> for $half {
+            fn as_ref(&$self) -> &TcpStream {
+                $stream
             }
         }
 
@@ -226,6 +249,14 @@ macro_rules! write_half {
                 self.stream().try_write(buf)
             }
 
+            /// Writes without waiting, one buffer after another.
+            ///
+            /// # Errors
+            /// `WouldBlock`, and those of writing.
+            pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.stream().try_write_vectored(bufs)
+            }
+
             /// The address of the other end.
             ///
             /// # Errors
@@ -243,6 +274,12 @@ macro_rules! write_half {
             }
         }
 
+        impl AsRef<TcpStream> for $half {
+            fn as_ref(&$self) -> &TcpStream {
+                $stream
+            }
+        }
+
         impl AsyncWrite for $half {
             fn poll_write(
                 self: Pin<&mut Self>,
@@ -250,6 +287,18 @@ macro_rules! write_half {
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
                 self.stream().poll_write_bytes(cx, buf)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                self.stream().poll_write_buffers(cx, bufs)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
             }
 
             fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::addr::{ToSocketAddrs, nowhere, resolve};
@@ -14,6 +15,9 @@ use super::handle::Home;
 use super::ready::{Interest, Ready};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::model::net::EndId;
+
+/// How much is read at once into a buffer that may have room without end.
+const READ_MAX_BYTES: usize = 16 * 1024;
 
 /// A TCP connection: `tokio::net::TcpStream` on the simulated network.
 ///
@@ -100,21 +104,80 @@ impl TcpStream {
     /// # Errors
     /// If the node has ended.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        poll_fn(|cx| {
-            let mut ready = Ready::EMPTY;
-            if interest.is_readable() && self.poll_read_ready(cx)?.is_ready() {
-                ready |= Ready::READABLE;
+        poll_fn(|cx| self.poll_ready(cx, interest)).await
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
+        let ready = self.ready_now(interest)?;
+        if !ready.is_empty() {
+            return Poll::Ready(Ok(ready));
+        }
+        // None of these is ready, and so the task is told when one is.
+        if interest.is_readable() || interest.is_priority() {
+            let _pending = self.poll_read_ready(cx)?;
+        }
+        if interest.is_writable() {
+            let _pending = self.poll_write_ready(cx)?;
+        }
+        if interest.is_error() {
+            let _pending = self.home.poll(cx, |net, _| net.failed(self.id))?;
+        }
+        Poll::Pending
+    }
+
+    /// What is ready now of what `interest` names.
+    fn ready_now(&self, interest: Interest) -> io::Result<Ready> {
+        let is = self.home.call(|net, base| net.readiness(base, self.id))?;
+        let ready = Ready::READABLE.when(is.readable)
+            | Ready::WRITABLE.when(is.writable)
+            | Ready::READ_CLOSED.when(is.read_closed)
+            | Ready::WRITE_CLOSED.when(is.write_closed)
+            | Ready::ERROR.when(is.error);
+        Ok(ready.of_interest(interest))
+    }
+
+    /// Carries out `f` if something is ready of what `interest` names.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is ready, those of `f`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        if self.ready_now(interest)?.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        f()
+    }
+
+    /// Carries out `f` when something is ready of what `interest` names, and again as long as it
+    /// says that it would block.
+    ///
+    /// # Errors
+    /// Those of `f`; if the node has ended.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.ready(interest).await?;
+            match f() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
             }
-            if interest.is_writable() && self.poll_write_ready(cx)?.is_ready() {
-                ready |= Ready::WRITABLE;
-            }
-            if ready.is_empty() {
+            // Others have their turn before it is asked again.
+            let mut waited = false;
+            poll_fn(|cx| {
+                if core::mem::replace(&mut waited, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
                 Poll::Pending
-            } else {
-                Poll::Ready(Ok(ready))
-            }
-        })
-        .await
+            })
+            .await;
+        }
     }
 
     /// Waits until a read would not wait: there are bytes, or the end, or an error.
@@ -155,6 +218,18 @@ impl TcpStream {
     /// `WouldBlock`, and those of reading.
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.home.attempt(|net, base| net.read(base, self.id, buf))
+    }
+
+    /// Reads without waiting, behind what is in the buffer: how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of reading.
+    pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        let mut bytes = [0; READ_MAX_BYTES];
+        let wanted = buf.remaining_mut().min(bytes.len());
+        let length = self.try_read(&mut bytes[..wanted])?;
+        buf.put_slice(&bytes[..length]);
+        Ok(length)
     }
 
     /// Writes without waiting: how many bytes were accepted.
@@ -232,6 +307,25 @@ impl TcpStream {
     /// If the node has ended.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         (self.home).call(|net, base| net.set_nodelay(base, self.id, nodelay))
+    }
+
+    /// Whether acknowledgements are sent at once. It is remembered and changes nothing: all are.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn quickack(&self) -> io::Result<bool> {
+        self.home.call(|net, _| Ok(net.options(self.id)?.quickack))
+    }
+
+    /// Has acknowledgements sent at once. It is remembered and changes nothing: all are.
+    ///
+    /// # Errors
+    /// If the node has ended.
+    pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
+        self.home.call(|net, _| {
+            net.options(self.id)
+                .map(|options| options.quickack = quickack)
+        })
     }
 
     /// How long closing lingers.
@@ -313,6 +407,14 @@ impl TcpStream {
         Poll::Ready(Ok(()))
     }
 
+    pub(super) fn poll_write_buffers(
+        &self,
+        cx: &Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_bytes(cx, &joined(bufs))
+    }
+
     pub(super) fn poll_write_bytes(&self, cx: &Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.home
             .poll(cx, |net, base| net.write(base, self.id, buf))
@@ -355,7 +457,7 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_bytes(cx, &joined(bufs))
+        self.poll_write_buffers(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -369,6 +471,12 @@ impl AsyncWrite for TcpStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.end_writing())
+    }
+}
+
+impl AsRef<Self> for TcpStream {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

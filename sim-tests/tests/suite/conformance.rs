@@ -88,7 +88,9 @@ cases! {
         connect_with_the_other_family
         connect_from_a_bound_socket
         connect_twice_between_two_addresses
-        connect_to_oneself;
+        connect_to_oneself
+        connect_to_ones_own_address
+        what_a_socket_says_to_itself_is_unread;
     accept:
         accept_in_the_order_of_connecting
         accept_after_the_client_closed
@@ -98,7 +100,8 @@ cases! {
         dropping_a_listener_resets_its_queue
         dropping_a_listener_keeps_what_was_accepted
         accepted_streams_inherit_options
-        a_cancelled_accept_loses_nothing;
+        a_cancelled_accept_loses_nothing
+        options_of_a_listener;
     bind:
         bind_in_use
         bind_to_an_address_of_others
@@ -114,7 +117,8 @@ cases! {
         bind_after_the_client_closed_first
         bind_after_a_reset
         bind_gives_its_port_back
-        options_of_a_socket;
+        options_of_a_socket
+        more_options_of_a_socket;
     transfer:
         partial_reads
         one_read_takes_several_writes
@@ -129,6 +133,7 @@ cases! {
         vectored_writes
         vectored_reads
         halves_that_borrow
+        halves_without_waiting
         ping_pong_keeps_its_order;
     close:
         half_close_then_read
@@ -147,6 +152,20 @@ cases! {
         halves_are_reunited
         linger_is_remembered
         options_of_a_stream;
+    ready:
+        ready_at_the_beginning
+        ready_when_there_is_something
+        ready_after_the_peer_ended
+        ready_after_ending
+        ready_after_both_ended
+        ready_after_a_reset
+        ready_after_a_reset_of_unread_data
+        ready_while_there_is_no_error
+        ready_for_what_is_urgent
+        trying_io_when_nothing_is_ready
+        trying_io_when_something_is
+        io_that_waits
+        interests_are_added_and_removed;
     reset:
         read_after_a_reset
         write_after_a_reset

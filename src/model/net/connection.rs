@@ -32,6 +32,9 @@ pub(crate) enum Side {
     Client,
     /// The one that listened.
     Server,
+    /// The only one, of a socket that connected to its own address: it receives what it sends. It
+    /// lives in the client's place.
+    Alone,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub(super) struct End {
     pub(super) owner: Owner,
     /// What the next call gives, once.
     pub(super) error: Option<i32>,
+    /// Whether there was an error, told or not.
+    pub(super) failed: bool,
     /// Woken when there is something to read; there is one while a program holds the end.
     pub(super) arrival: Option<Signal>,
     /// Woken when there is room to write, and when a connection is made.
@@ -106,7 +111,13 @@ impl Side {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,
+            Self::Alone => Self::Alone,
         }
+    }
+
+    #[inline]
+    const fn index(self) -> usize {
+        self as usize & 1
     }
 }
 
@@ -153,31 +164,31 @@ impl Connection {
 
     #[inline]
     pub(super) const fn end(&self, side: Side) -> &End {
-        &self.ends[side as usize]
+        &self.ends[side.index()]
     }
 
     #[inline]
     pub(super) const fn end_mut(&mut self, side: Side) -> &mut End {
-        &mut self.ends[side as usize]
+        &mut self.ends[side.index()]
     }
 
     /// The direction that this side sends.
     #[inline]
     pub(super) const fn pipe(&self, sender: Side) -> &Pipe {
-        &self.pipes[sender as usize]
+        &self.pipes[sender.index()]
     }
 
     #[inline]
     pub(super) const fn pipe_mut(&mut self, sender: Side) -> &mut Pipe {
-        &mut self.pipes[sender as usize]
+        &mut self.pipes[sender.index()]
     }
 
     /// An end together with the direction that it sends.
     #[inline]
     pub(super) const fn sending(&mut self, sender: Side) -> (&mut End, &mut Pipe) {
         (
-            &mut self.ends[sender as usize],
-            &mut self.pipes[sender as usize],
+            &mut self.ends[sender.index()],
+            &mut self.pipes[sender.index()],
         )
     }
 
@@ -187,9 +198,19 @@ impl Connection {
         (self.end(sender).node, self.end(sender.other()).node)
     }
 
+    /// The side that lives in the client's place.
+    pub(super) fn asking_side(&self) -> Side {
+        let client = self.end(Side::Client);
+        if client.local == client.peer {
+            Side::Alone
+        } else {
+            Side::Client
+        }
+    }
+
     /// Gives an end its options, before anything is sent.
     pub(super) fn set_options(&mut self, side: Side, options: Options) {
-        self.ends[side as usize].options = options;
+        self.ends[side.index()].options = options;
         let [client, server] = &self.ends;
         self.pipes = [
             Pipe::new(&client.options, &server.options),
@@ -219,6 +240,7 @@ impl End {
             state: State::Void,
             owner: Owner::Nobody,
             error: None,
+            failed: false,
             arrival: None,
             room: None,
             timer: None,
@@ -377,6 +399,7 @@ impl Fabric {
         // While the client still asks, the server may yet say yes: its next boot, for one.
         end.state = if asked { State::Void } else { State::Dead };
         end.error = error;
+        end.failed = error.is_some();
         if let Some(Some(host)) = self.hosts.get_mut(end.node.index()) {
             host.flows
                 .part(fx.now(), end.local, end.peer, Parting::AtOnce);

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 
-use super::connection::{EndId, HEADER_BYTES, Owner, Side, State};
+use super::connection::{EndId, HEADER_BYTES, Owner, State};
 use super::flows::Parting;
 use super::pipe::Segment;
 use super::trouble::Pair;
@@ -450,7 +450,7 @@ impl Fabric {
             return;
         };
         let end = connection.end(id.side);
-        let finished = Side::BOTH
+        let finished = [id.side, id.side.other()]
             .iter()
             .all(|side| connection.pipe(*side).is_finished());
         if finished && end.owner == Owner::Nobody && end.state == State::Open {

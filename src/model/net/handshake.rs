@@ -136,6 +136,15 @@ impl Fabric {
             .address)
     }
 
+    /// What accepted sockets begin with.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn listener_options(&mut self, id: SocketId) -> io::Result<&mut Options> {
+        let listener = self.listeners.get_mut(id);
+        Ok(&mut listener.ok_or_else(|| os_error(libc::EBADF))?.options)
+    }
+
     /// Closes a listener, and does nothing if it is closed. Connections that nobody accepted are
     /// reset.
     pub(crate) fn close_listener<F: Effects>(&mut self, fx: &mut F, id: SocketId) {
@@ -180,10 +189,12 @@ impl Fabric {
         let connection = self
             .connections
             .insert(Connection::new(client, server, target));
-        let end = EndId {
-            connection,
-            side: Side::Client,
+        let side = if source == target {
+            Side::Alone
+        } else {
+            Side::Client
         };
+        let end = EndId { connection, side };
         fx.record(
             Kind::ConnectSent,
             node,
@@ -289,6 +300,14 @@ impl Fabric {
         if self.host(node).boot != boot {
             return;
         }
+        let side = entry.asking_side();
+        if side == Side::Alone && !mutant::is(Mutant::NoConnectionToItself) {
+            // It asks and is asked: a simultaneous open (RFC 9293, 3.5), with itself.
+            if asks {
+                self.open_client(fx, EndId { connection, side });
+            }
+            return;
+        }
         match state {
             State::Void if asks => self.take_in(fx, server),
             // The answer is given again by its own timer.
@@ -359,17 +378,26 @@ impl Fabric {
         let end = entry.end_mut(Side::Client);
         match end.state {
             State::Asking => {
-                let (node, round_trip) = (end.node, fx.now().saturating_since(end.asked_at));
-                end.wake_writer(fx);
-                entry.round_trip = round_trip;
-                fx.record(Kind::ConnectionEstablished, node, client.subject(), 0, &[]);
-                self.open_end(fx, client);
+                self.open_client(fx, client);
                 self.send_signal(fx, client, NetEvent::Established { connection });
             }
             State::Open => self.send_signal(fx, client, NetEvent::Established { connection }),
             State::Void | State::Answering => {}
             State::Dead => self.send_reset(fx, client),
         }
+    }
+
+    /// Who asked for a connection has got it.
+    fn open_client<F: Effects>(&mut self, fx: &mut F, client: EndId) {
+        let Some(entry) = self.connections.get_mut(client.connection) else {
+            return;
+        };
+        let end = entry.end_mut(client.side);
+        let (node, round_trip) = (end.node, fx.now().saturating_since(end.asked_at));
+        end.wake_writer(fx);
+        entry.round_trip = round_trip;
+        fx.record(Kind::ConnectionEstablished, node, client.subject(), 0, &[]);
+        self.open_end(fx, client);
     }
 
     pub(super) fn on_established<F: Effects>(&mut self, fx: &mut F, connection: SocketId) {

@@ -59,6 +59,14 @@ pub enum Mutant {
     PeerAfterTheEnd,
     /// A read into no space does not wait.
     EmptyReadNeverWaits,
+    /// The end of what can be read is not among what is ready.
+    EndNotReady,
+    /// A failure is not among what is ready.
+    ErrorNotReady,
+    /// Whether to ask after a quiet peer is forgotten.
+    KeepaliveForgotten,
+    /// A socket that connects to its own address is refused.
+    NoConnectionToItself,
 }
 
 /// Whether this bug is in the program now.
@@ -136,5 +144,9 @@ impl Mutant {
         Self::WriteIsHalved,
         Self::PeerAfterTheEnd,
         Self::EmptyReadNeverWaits,
+        Self::EndNotReady,
+        Self::ErrorNotReady,
+        Self::KeepaliveForgotten,
+        Self::NoConnectionToItself,
     ];
 }

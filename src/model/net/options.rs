@@ -20,6 +20,8 @@ const RECEIVE_BUFFER_BYTES: u32 = 128 * 1024;
 const RECEIVE_BUFFER_MIN_BYTES: u32 = 2_304;
 const SEND_BUFFER_MIN_BYTES: u32 = 4_608;
 const BUFFER_MAX_BYTES: u32 = 212_992;
+/// The part of the type of service that TCP uses itself.
+const CONGESTION_BITS: u8 = 3;
 /// Linux: net.ipv4.ip_default_ttl.
 const TTL: u8 = 64;
 
@@ -31,6 +33,12 @@ pub(crate) struct Options {
     pub(crate) nodelay: bool,
     /// Whether a peer that is quiet is asked whether it is still there.
     pub(crate) keepalive: bool,
+    /// `TCP_QUICKACK`; it is remembered and changes nothing.
+    pub(crate) quickack: bool,
+    /// `IP_TOS`; it is remembered and changes nothing.
+    pub(crate) tos: u8,
+    /// `IPV6_TCLASS`; it is remembered and changes nothing.
+    pub(crate) traffic_class: u8,
     /// How long closing lingers.
     pub(crate) linger: Option<Duration>,
     /// `IP_TTL`; it is remembered and changes nothing.
@@ -45,6 +53,9 @@ impl Default for Options {
             reuse: Reuse::No,
             nodelay: false,
             keepalive: false,
+            quickack: true,
+            tos: 0,
+            traffic_class: 0,
             linger: None,
             ttl: TTL,
             send_buffer: None,
@@ -68,6 +79,21 @@ impl Options {
             .ok()
             .filter(|ttl| *ttl > 0)
             .ok_or_else(|| os_error(libc::EINVAL))?;
+        Ok(())
+    }
+
+    /// Sets `IP_TOS`. The two bits of congestion notification are TCP's own.
+    pub(crate) const fn set_tos(&mut self, tos: u32) {
+        self.tos = tos.to_le_bytes()[0] & !CONGESTION_BITS;
+    }
+
+    /// Sets `IPV6_TCLASS`.
+    ///
+    /// # Errors
+    /// `EINVAL` above 255.
+    pub(crate) fn set_traffic_class(&mut self, class: u32) -> io::Result<()> {
+        let class = u8::try_from(class).map_err(|_| os_error(libc::EINVAL))?;
+        self.traffic_class = class & !CONGESTION_BITS;
         Ok(())
     }
 

@@ -188,8 +188,8 @@ impl Pipe {
         self.fin = max(self.fin, Fin::Queued);
     }
 
-    /// What may be sent now, if anything: where it begins, and how many bytes. The end of the stream
-    /// is something without bytes.
+    /// What may be sent now, if anything: where it begins, and how many bytes. The end of the
+    /// stream is something without bytes.
     #[inline]
     pub(super) fn sendable(&self) -> Option<(u64, u64)> {
         let (begin, end) = self.unsent();

@@ -62,6 +62,28 @@ impl Fabric {
         Ok(&mut socket.ok_or_else(closed)?.options)
     }
 
+    /// The options of a socket of IPv6.
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` for one of IPv4, `EBADF`.
+    pub(crate) fn socket_options_v6(&mut self, id: SocketId) -> io::Result<&mut Options> {
+        let socket = self.unconnected.get_mut(id).ok_or_else(closed)?;
+        match socket.any {
+            IpAddr::V6(_) => Ok(&mut socket.options),
+            IpAddr::V4(_) => Err(os_error(libc::ENOPROTOOPT)),
+        }
+    }
+
+    /// Whether a peer that is quiet is asked whether it is still there.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn set_keepalive(&mut self, id: SocketId, keepalive: bool) -> io::Result<()> {
+        let options = self.socket_options(id)?;
+        options.keepalive = keepalive && !mutant::is(Mutant::KeepaliveForgotten);
+        Ok(())
+    }
+
     /// Gives a socket an address; port 0 takes an ephemeral one.
     ///
     /// # Errors

@@ -12,6 +12,21 @@ use super::options::Options;
 use super::{Answer, Death, Effects, Fabric, os_error};
 use crate::kernel::{Kind, NodeId};
 
+/// What is ready at an end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    /// A read would not wait.
+    pub(crate) readable: bool,
+    /// A write would not wait.
+    pub(crate) writable: bool,
+    /// The peer sends nothing more.
+    pub(crate) read_closed: bool,
+    /// Neither end sends anything more, or the connection failed.
+    pub(crate) write_closed: bool,
+    /// The connection failed.
+    pub(crate) error: bool,
+}
+
 impl Fabric {
     /// Writes to a stream: how many bytes were accepted, at least one if there are any. Waits for
     /// room.
@@ -133,6 +148,41 @@ impl Fabric {
             (State::Open, Some(signal)) => Ok(signal.wait()),
             _ => Ok(Answer::Done(0)),
         }
+    }
+
+    /// What is ready at an end, as the operating system tells it.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn readiness<F: Effects>(&mut self, fx: &F, id: EndId) -> io::Result<Readiness> {
+        let connection = held(self.connections.get_mut(id.connection), id)?;
+        let incoming = connection.pipe(id.side.other());
+        let (bytes, ended) = (incoming.readable() > 0, incoming.is_finished());
+        let (end, pipe) = connection.sending(id.side);
+        pipe.learn(fx.now());
+        let dead = end.state == State::Dead;
+        let nothing_more = ended && !mutant::is(Mutant::EndNotReady) || dead;
+        let (closed, open) = (pipe.is_closed() || dead, end.state == State::Open);
+        let writable = closed || open && pipe.free() > 0;
+        Ok(Readiness {
+            readable: bytes || ended || dead,
+            writable,
+            read_closed: nothing_more,
+            write_closed: nothing_more && closed || writable && end.failed,
+            error: end.failed && !mutant::is(Mutant::ErrorNotReady),
+        })
+    }
+
+    /// Waits until the connection has failed.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn failed(&mut self, id: EndId) -> io::Result<Answer<()>> {
+        let end = self.held_mut(id)?;
+        Ok(match &mut end.arrival {
+            Some(signal) if !end.failed => signal.wait(),
+            _ => Answer::Done(()),
+        })
     }
 
     /// Waits until a read would not wait.
@@ -294,9 +344,15 @@ impl Fabric {
         };
         for connection in self.connections.ids_where(here) {
             for side in Side::BOTH {
-                let id = EndId { connection, side };
-                let entry = self.connections.get(connection);
-                if entry.is_some_and(|entry| entry.end(side).node == node) {
+                let Some(entry) = self.connections.get(connection) else {
+                    continue;
+                };
+                if entry.end(side).node == node {
+                    let side = match side {
+                        Side::Client => entry.asking_side(),
+                        Side::Server | Side::Alone => side,
+                    };
+                    let id = EndId { connection, side };
                     match how {
                         Death::Kill => self.close(fx, id),
                         Death::Crash => self.lose_power(fx, id),

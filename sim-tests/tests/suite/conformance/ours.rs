@@ -9,7 +9,7 @@ use stormglass::Config;
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::Distribution;
 use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use stormglass::net::{LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket};
+use stormglass::net::{Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket};
 use stormglass::sim::{Builder, Node};
 use stormglass::time::{sleep, timeout};
 

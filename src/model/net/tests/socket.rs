@@ -255,3 +255,51 @@ fn a_dead_process_keeps_no_address() {
         world.assert_clean();
     }
 }
+
+/// A socket that is bound to port 5000 of `a` and connects to it.
+fn connected_to_itself(world: &mut World) -> EndId {
+    let socket = world.net.open(A, IpFamily::V4);
+    let own = address("10.0.0.1:5000");
+    world.net.bind(&mut world.fx, socket, own).unwrap();
+    let end = world.net.connect_from(&mut world.fx, socket, own).unwrap();
+    assert_eq!(done(world.net.connected(end).unwrap()), None);
+    world.run(MS);
+    assert_eq!(done(world.net.connected(end).unwrap()), Some(()));
+    end
+}
+
+#[test]
+fn a_socket_that_connects_to_itself_hears_itself() {
+    let mut world = World::new();
+    let end = connected_to_itself(&mut world);
+    let own = address("10.0.0.1:5000");
+    assert_eq!(world.net.local(end).unwrap(), own);
+    assert_eq!(world.net.peer(&world.fx, end).unwrap(), own);
+    world.write(end, b"echo").unwrap();
+    world.run(MS);
+    assert_eq!(world.read(end).unwrap().unwrap(), b"echo");
+    world.shutdown(end);
+    world.run(MS);
+    assert_eq!(world.read(end).unwrap().unwrap(), b"");
+    world.close(end);
+    world.assert_clean();
+}
+
+#[test]
+fn a_socket_that_hears_itself_ends_in_any_way() {
+    for how in 0..4 {
+        let mut world = World::new();
+        let end = connected_to_itself(&mut world);
+        world.write(end, b"unread").unwrap();
+        match how {
+            0 => world.close(end),
+            1 => {
+                world.run(MS);
+                world.close(end);
+            }
+            2 => world.die(A, Death::Kill),
+            _ => world.die(A, Death::Crash),
+        }
+        world.assert_clean();
+    }
+}

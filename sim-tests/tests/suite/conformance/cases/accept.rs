@@ -120,3 +120,17 @@ pub(crate) async fn a_cancelled_accept_loses_nothing(s: Rc<Stage>) {
     let (_, from) = listener.accept().await.unwrap();
     s.note("accepted", from);
 }
+
+pub(crate) async fn options_of_a_listener(s: Rc<Stage>) {
+    let (socket, address) = s.bound().await;
+    socket.set_keepalive(true).unwrap();
+    let listen = async move { socket.listen(10) };
+    let listener = s.server.make(listen).await.unwrap();
+    s.put("ttl", listener.ttl());
+    s.put("set ttl", listener.set_ttl(0));
+    s.put("set ttl", listener.set_ttl(9));
+    s.put("ttl", listener.ttl());
+    let (client, server) = s.pair_with(&listener, address).await;
+    s.put("client ttl", client.ttl());
+    s.put("server ttl", server.ttl());
+}

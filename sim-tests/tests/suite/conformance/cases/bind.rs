@@ -217,3 +217,26 @@ pub(crate) async fn options_of_a_socket(s: Rc<Stage>) {
     };
     s.put("all", s.server.make(socket).await);
 }
+
+pub(crate) async fn more_options_of_a_socket(s: Rc<Stage>) {
+    let log = s.clone();
+    let socket = async move {
+        let socket = TcpSocket::new_v4()?;
+        log.put("keepalive", socket.keepalive());
+        log.put("set keepalive", socket.set_keepalive(true));
+        log.put("keepalive", socket.keepalive());
+        log.put("set keepalive", socket.set_keepalive(false));
+        log.put("keepalive", socket.keepalive());
+        log.put("set zero linger", socket.set_zero_linger());
+        log.put("linger", socket.linger());
+        log.put("tos", socket.tos_v4());
+        for tos in [16, 3, 255, 256] {
+            log.put("set tos", socket.set_tos_v4(tos));
+            log.put("tos", socket.tos_v4());
+        }
+        log.put("tclass", socket.tclass_v6());
+        log.put("set tclass", socket.set_tclass_v6(16));
+        io::Result::Ok(())
+    };
+    s.put("all", s.server.make(socket).await);
+}

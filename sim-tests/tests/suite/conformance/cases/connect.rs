@@ -179,3 +179,36 @@ pub(crate) async fn connect_to_oneself(s: Rc<Stage>) {
         client.local_addr().unwrap() == server.peer_addr().unwrap(),
     );
 }
+
+/// A socket of the server that is connected to its own address.
+async fn connected_to_itself(s: &Stage) -> Option<TcpStream> {
+    let (socket, address) = s.bound().await;
+    let connect = socket.connect(address);
+    s.made("connect", s.server.make(connect).await)
+}
+
+pub(crate) async fn connect_to_ones_own_address(s: Rc<Stage>) {
+    let Some(mut stream) = connected_to_itself(&s).await else {
+        return;
+    };
+    s.put("local", stream.local_addr());
+    s.put("peer", stream.peer_addr());
+    s.write("write", &mut stream, b"to myself").await;
+    s.read("read", &mut stream, 20).await;
+    s.put("end", stream.shutdown().await);
+    s.read("read", &mut stream, 20).await;
+    s.write("write", &mut stream, b"x").await;
+}
+
+pub(crate) async fn what_a_socket_says_to_itself_is_unread(s: Rc<Stage>) {
+    let Some(mut stream) = connected_to_itself(&s).await else {
+        return;
+    };
+    let address = stream.local_addr().unwrap();
+    s.write("write", &mut stream, b"unread").await;
+    s.settle().await;
+    drop(stream);
+    s.settle().await;
+    let bind = TcpListener::bind(address);
+    s.made("listen", s.server.make(bind).await);
+}

@@ -225,3 +225,24 @@ pub(crate) async fn ping_pong_keeps_its_order(s: Rc<Stage>) {
         s.note("the same", buffer == data);
     }
 }
+
+pub(crate) async fn halves_without_waiting(s: Rc<Stage>) {
+    let (client, mut server) = s.pair().await;
+    let (read, write) = client.into_split();
+    let parts = ["one", "two"].map(|text| IoSlice::new(text.as_bytes()));
+    s.put("client writes", write.try_write_vectored(&parts));
+    s.read("server reads", &mut server, 100).await;
+    s.put("read nothing", read.try_read_vectored(&mut []));
+    let mut kept = b"kept ".to_vec();
+    s.put("read before", read.try_read_buf(&mut kept));
+    s.write("server writes", &mut server, b"hello world").await;
+    s.put("readable", read.readable().await);
+    let (mut a, mut b) = ([0; 2], [0; 3]);
+    let mut parts = [&mut a[..], &mut b[..]].map(IoSliceMut::new);
+    s.put("client reads", read.try_read_vectored(&mut parts));
+    s.note("parts", (bytes(&a), bytes(&b)));
+    s.put("client reads", read.try_read_buf(&mut kept));
+    s.note("kept", bytes(&kept));
+    let stream: &TcpStream = write.as_ref();
+    s.put("the stream", stream.peer_addr());
+}
