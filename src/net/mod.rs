@@ -29,12 +29,19 @@
 //! ```
 //!
 //! # Fidelity
-//! Errors are those that Linux gives. A write to a stream travels as one packet, without
-//! segmentation, Nagle's algorithm or congestion control. `set_nodelay` and a linger other than
-//! zero are remembered and change nothing. There is no bandwidth, duplication or corruption, no
-//! multicast or broadcast. A packet in flight when its link is cut is
-//! lost if the link is still cut at its arrival. Nothing reaches a host that lost power while the
-//! packet was in flight, even if it is up again.
+//! Errors are those that Linux gives. A linger other than zero, `set_ttl`, `set_quickack`, the
+//! type of service and the traffic class are remembered and change nothing. There is no multicast
+//! or broadcast. A packet in flight when its link is cut is lost if the link is still cut at its
+//! arrival. Nothing reaches a host that lost power while the packet was in flight, even if it is up
+//! again. Streams have no congestion control; what else they leave out is told where they are
+//! modelled, in `src/model/net/mod.rs`.
+//!
+//! What is ready is exact. tokio remembers that a socket was ready until a call would have waited,
+//! and so may say that there is something to read when all was read just now.
+//!
+//! Of tokio's TCP there is all but what needs a socket of the operating system (`from_std`,
+//! `into_std`, `from_std_stream`, file descriptors), what names a network device (`device`,
+//! `bind_device`), `SO_REUSEPORT`, and `tos` and `set_tos`, which tokio has replaced.
 
 mod addr;
 #[cfg(feature = "futures-io")]

@@ -8,10 +8,21 @@
 //! not known here.
 //!
 //! # Fidelity
-//! Streams have no Nagle algorithm, no keep-alive and no congestion control: a sender sends what
-//! the receiver's window allows, and on a link with a bandwidth waits for its turn. Segments of one
-//! write travel together, in two packets at most, unless the link may lose them. Acknowledgements
-//! travel and are lost as packets are, yet are not among those that a hold lists. A packet in
+//! Streams have no congestion control: a sender sends what the receiver's window allows, and on a
+//! link with a bandwidth waits for its turn. Segments of one write travel together, in two packets
+//! at most, unless the link may lose them. Acknowledgements are never delayed, so that Nagle's rule
+//! holds a small write back for one round trip and no longer; they travel and are lost as packets
+//! are, yet are not among those that a hold lists.
+//!
+//! What arrives behind a gap is kept, and what is missing before it is sent again as soon as the
+//! sender hears of it; of a gap behind the one of which it hears it may know up to half a round
+//! trip early. What is lost at the end of what was sent, and what is lost again, waits for the
+//! retransmission timer: the probe that Linux sends after two round trips is missing. The timer is
+//! 200 ms and the round trip of the handshake, whatever the later ones are. A connection is given
+//! up after 15 such waits, after nine questions of keep-alive, and without a program a minute after
+//! its end has arrived.
+//!
+//! A packet in
 //! flight when its link is cut is lost if the link is still cut at its arrival. Nothing reaches a
 //! host whose power was lost while the packet was in flight, even if it is up again. There is no
 //! multicast or broadcast.
