@@ -251,9 +251,9 @@ impl TcpSocket {
     /// nothing.
     ///
     /// # Errors
-    /// The system's `ENOPROTOOPT` for a socket of IPv4.
+    /// `Unsupported` for a socket of IPv4.
     pub fn tclass_v6(&self) -> io::Result<u32> {
-        (self.home).call(|net, _| Ok(net.socket_options_v6(self.id)?.traffic_class.into()))
+        (self.home).call(|net, _| net.traffic_class(self.id).map(u32::from))
     }
 
     /// Sets the traffic class of what is sent over IPv6 (`IPV6_TCLASS`). It is remembered and
@@ -262,7 +262,7 @@ impl TcpSocket {
     /// # Errors
     /// The system's `ENOPROTOOPT` for a socket of IPv4; `InvalidInput` above 255.
     pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        (self.home).call(|net, _| net.socket_options_v6(self.id)?.set_traffic_class(tclass))
+        (self.home).call(|net, _| net.set_traffic_class(self.id, tclass))
     }
 
     fn options(&self) -> io::Result<Options> {

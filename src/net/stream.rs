@@ -245,6 +245,9 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock`, and those of reading.
     pub fn try_read_vectored(&self, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return self.try_read(&mut []);
+        }
         let mut total = 0;
         for buf in bufs.iter_mut().filter(|buf| !buf.is_empty()) {
             match self.try_read(buf) {

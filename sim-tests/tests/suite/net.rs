@@ -30,7 +30,7 @@ where
     };
     let config = Config {
         link,
-        time_limit: Duration::from_secs(3_600),
+        time_limit: Duration::from_secs(10_800),
         ..Config::default()
     };
     Builder::new().config(config).run(test).unwrap().unwrap();
@@ -428,4 +428,45 @@ fn options_are_remembered() {
         assert_eq!(stream.linger()?, Some(Duration::ZERO));
         Ok(())
     });
+}
+
+#[test]
+fn keep_alive_finds_a_peer_that_restarted() {
+    run(|sim| async move {
+        let node = echo(&sim);
+        sleep(MS).await;
+        let socket = TcpSocket::new_v4()?;
+        assert!(!socket.keepalive()?);
+        socket.set_keepalive(true)?;
+        assert!(socket.keepalive()?);
+        let to = lookup_host("echo:7").await?.next().unwrap();
+        let mut stream = socket.connect(to).await?;
+        stream.write_all(b"hello").await?;
+        stream.read_exact(&mut [0; 5]).await?;
+        let heard = Instant::now();
+        node.crash();
+        node.restart();
+        let error = stream.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!(heard.elapsed().as_secs(), 7_200);
+        Ok(())
+    });
+}
+
+#[test]
+fn small_writes_wait_for_word_of_the_first_unless_told_not_to() {
+    for (nodelay, round_trips) in [(false, 2), (true, 1)] {
+        run(move |sim| async move {
+            echo(&sim);
+            sleep(MS).await;
+            let mut stream = TcpStream::connect("echo:7").await?;
+            stream.set_nodelay(nodelay)?;
+            let begin = Instant::now();
+            stream.write_all(b"head").await?;
+            stream.write_all(b"body").await?;
+            stream.read_exact(&mut [0; 8]).await?;
+            assert_eq!(begin.elapsed(), 2 * round_trips * MS);
+            Ok(())
+        });
+    }
 }

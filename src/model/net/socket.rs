@@ -62,14 +62,26 @@ impl Fabric {
         Ok(&mut socket.ok_or_else(closed)?.options)
     }
 
-    /// The options of a socket of IPv6.
+    /// The `IPV6_TCLASS` of a socket.
     ///
     /// # Errors
-    /// `ENOPROTOOPT` for one of IPv4, `EBADF`.
-    pub(crate) fn socket_options_v6(&mut self, id: SocketId) -> io::Result<&mut Options> {
+    /// `EOPNOTSUPP` for one of IPv4, `EBADF`.
+    pub(crate) fn traffic_class(&self, id: SocketId) -> io::Result<u8> {
+        let socket = self.unconnected.get(id).ok_or_else(closed)?;
+        match socket.any {
+            IpAddr::V6(_) => Ok(socket.options.traffic_class),
+            IpAddr::V4(_) => Err(os_error(libc::EOPNOTSUPP)),
+        }
+    }
+
+    /// Sets the `IPV6_TCLASS` of a socket.
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` for one of IPv4, `EINVAL`, `EBADF`.
+    pub(crate) fn set_traffic_class(&mut self, id: SocketId, class: u32) -> io::Result<()> {
         let socket = self.unconnected.get_mut(id).ok_or_else(closed)?;
         match socket.any {
-            IpAddr::V6(_) => Ok(&mut socket.options),
+            IpAddr::V6(_) => socket.options.set_traffic_class(class),
             IpAddr::V4(_) => Err(os_error(libc::ENOPROTOOPT)),
         }
     }
