@@ -58,7 +58,7 @@ impl Fabric {
                 }
                 let segment = pipe.next_segment(start, length);
                 pipe.note_small();
-                let more = pipe.has_gaps();
+                let more = pipe.is_torn();
                 self.launch(fx, id, segment, gap);
                 if more {
                     continue;

@@ -226,7 +226,7 @@ impl Pipe {
 
     /// Whether something has arrived behind something that is missing.
     #[inline]
-    pub(super) fn has_gaps(&self) -> bool {
+    pub(super) fn is_torn(&self) -> bool {
         !self.gaps.is_empty()
     }
 
@@ -406,13 +406,16 @@ impl Pipe {
         self.delivered + u64::from(self.fin == Fin::Delivered)
     }
 
-    /// The sender learns from a packet with data how far the stream has arrived. Says whether what
-    /// did not fill a packet need no longer wait.
+    /// The sender learns from a packet with data how far the stream has arrived. Says whether it may
+    /// send something now that it could not before.
     #[inline]
     pub(super) fn hear(&mut self, acked: u64) -> bool {
-        let held = self.small > self.acked;
-        self.acked = max(self.acked, acked);
-        held && self.small <= self.acked
+        if acked <= self.acked {
+            return false;
+        }
+        self.acked = acked;
+        self.stalled = false;
+        self.has_unsent()
     }
 
     /// Word of what has arrived was sent, and a link keeps it; so it is with all that was on its
@@ -498,7 +501,7 @@ impl Pipe {
     /// Whether something that was sent has not arrived and is not on its way.
     pub(super) fn has_gap(&self) -> bool {
         self.lost > self.arrived()
-            || self.has_gaps()
+            || self.is_torn()
             || self.flight.is_empty() && self.is_unacknowledged()
     }
 

@@ -125,8 +125,8 @@ impl Fabric {
         if let Some(timer) = end.timer.take() {
             fx.cancel(timer);
         }
-        let heard_at = pipe.last_news().unwrap_or(fx.now());
-        self.set_timer(fx, id, heard_at.saturating_add(FIN_TIMEOUT));
+        let from = pipe.last_news().unwrap_or_default().max(fx.now());
+        self.set_timer(fx, id, from.saturating_add(FIN_TIMEOUT));
     }
 
     /// An end that no program holds has waited long enough for the peer's.
@@ -138,8 +138,8 @@ impl Fabric {
         pipe.learn(fx.now());
         if pipe.is_end_acknowledged() {
             self.die(fx, id, None);
-        } else {
-            // What is sent again finds out, and then it waits from there on.
+        } else if pipe.is_finished() {
+            // What is sent again finds out.
             self.set_timer(fx, id, fx.now().saturating_add(FIN_TIMEOUT));
         }
     }
