@@ -5,7 +5,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::addr::{overlap, receives};
+use super::addr::{Reach, overlap, receives};
 use super::flows::Flows;
 use super::slab::SocketId;
 use super::{Effects, os_error};
@@ -116,7 +116,8 @@ impl Host {
     ) -> io::Result<SocketAddr> {
         let ip = address.ip().to_canonical();
         let is_here = ip.is_unspecified() || ip.is_loopback() || self.addresses.contains(&ip);
-        if !is_here {
+        let is_for_many = protocol == Protocol::Udp && Reach::of(ip) != Reach::One;
+        if !is_here && !is_for_many {
             return Err(os_error(libc::EADDRNOTAVAIL));
         }
         if address.port() == 0 {
@@ -199,7 +200,7 @@ impl Host {
 }
 
 /// Which table of ports is meant: the two have nothing to do with each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Tcp,
     Udp,

@@ -59,7 +59,7 @@ pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;
 pub(crate) use trouble::{LinkFault, LinkFaultId, Pair};
-pub(crate) use udp::Take;
+pub(crate) use udp::{Take, UdpOptions};
 
 use self::addr::Addresses;
 use self::connection::Connection;
@@ -69,7 +69,7 @@ use self::host::Host;
 use self::kept::Kept;
 use self::slab::Slab;
 use self::socket::TcpSocket;
-use self::udp::{Packets, UdpSocket};
+use self::udp::{Groups, Packets, UdpSocket};
 use self::wire::Wire;
 use crate::kernel::{Choices, EntityKey, EventKey, FaultCounters, Kind, NodeId, SimTime, Step};
 
@@ -168,6 +168,7 @@ pub(crate) struct Fabric {
     kept: Kept,
     sockets: Slab<UdpSocket>,
     packets: Packets,
+    groups: Groups,
     listeners: Slab<Listener>,
     /// Stream sockets that neither listen nor are connected.
     unconnected: Slab<TcpSocket>,
@@ -189,6 +190,7 @@ impl Fabric {
             kept: Kept::default(),
             sockets: Slab::new(),
             packets: Packets::default(),
+            groups: Groups::default(),
             listeners: Slab::new(),
             unconnected: Slab::new(),
             connections: Slab::new(),

@@ -1,4 +1,4 @@
-//! Known bugs of the streams, behind a switch, which the conformance suite must find.
+//! Known bugs of streams and datagrams, behind a switch, which the conformance suite must find.
 //!
 //! Owns the list and the switch. Without the feature `mutants` the switch is constant, and nothing
 //! of this is left in the program.
@@ -59,6 +59,16 @@ pub enum Mutant {
     PeerAfterTheEnd,
     /// A read into no space does not wait.
     EmptyReadNeverWaits,
+    /// A broadcast needs no permission.
+    BroadcastUnasked,
+    /// What is sent to a group comes to hosts that did not join it.
+    NobodyNeedsToJoin,
+    /// A socket joins a group again.
+    JoinedTwice,
+    /// What a host sends to a group comes back to it, also if that is switched off.
+    LoopIgnored,
+    /// A socket does not leave its groups when it is closed.
+    MemberForEver,
 }
 
 /// Whether this bug is in the program now.
@@ -92,7 +102,7 @@ mod switch {
         CHOSEN.get()
     }
 
-    /// Runs `f` on this thread with a bug in the streams.
+    /// Runs `f` on this thread with a bug in the network.
     pub fn with_mutant<T>(mutant: Mutant, f: impl FnOnce() -> T) -> T {
         struct Restore;
         impl Drop for Restore {

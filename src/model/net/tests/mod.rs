@@ -4,6 +4,7 @@ mod bytes;
 mod faults;
 mod handshake;
 mod links;
+mod many;
 mod names;
 mod processes;
 mod socket;
