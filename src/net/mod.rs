@@ -31,10 +31,11 @@
 //! # Fidelity
 //! Errors are those that Linux gives. A write to a stream travels as one packet, without
 //! segmentation, Nagle's algorithm or congestion control. `set_nodelay` and a linger other than
-//! zero are remembered and change nothing. There is no bandwidth, duplication or corruption, no
-//! multicast or broadcast. A packet in flight when its link is cut is
-//! lost if the link is still cut at its arrival. Nothing reaches a host that lost power while the
-//! packet was in flight, even if it is up again.
+//! zero are remembered and change nothing. All nodes are on one network: a broadcast means them
+//! all, and each copy for a member of a group crosses its own link. Of the options of a datagram
+//! socket the TTL, type of service and class change nothing. A packet in flight when its link is
+//! cut is lost if the link is still cut at its arrival. Nothing reaches a host that lost power
+//! while the packet was in flight, even if it is up again.
 
 mod addr;
 #[cfg(feature = "futures-io")]

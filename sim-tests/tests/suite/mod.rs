@@ -15,6 +15,7 @@ mod http;
 mod interposed;
 mod invariants;
 mod leaks;
+mod many;
 mod names;
 mod nested;
 mod net;

@@ -246,6 +246,36 @@ mod tests {
         check("0.0.0.0", "fd00::2", Err(libc::EAFNOSUPPORT));
         check("::", "fd00::2", Err(libc::ENETUNREACH));
         check("::1", "10.0.0.2", Err(libc::ENETUNREACH));
+        for many in ["239.1.1.1", "255.255.255.255"] {
+            check("0.0.0.0", many, Ok((u32::MAX, many, "10.0.0.1")));
+            check("127.0.0.1", many, Ok((u32::MAX, many, "127.0.0.1")));
+            check(many, "10.0.0.2", Ok((2, "10.0.0.2", "10.0.0.1")));
+        }
+        let within = "127.255.255.255";
+        check("0.0.0.0", within, Ok((1, within, "127.0.0.1")));
+        check("::", "ff02::1", Err(libc::ENETUNREACH));
+    }
+
+    #[test]
+    fn some_addresses_mean_many() {
+        for (address, expected) in [
+            ("255.255.255.255", Reach::Broadcast),
+            ("127.255.255.255", Reach::Broadcast),
+            ("10.255.255.255", Reach::One),
+            ("224.0.0.0", Reach::Group),
+            ("239.255.255.255", Reach::Group),
+            ("240.0.0.0", Reach::One),
+            ("ff02::1", Reach::Group),
+            ("fe80::1", Reach::One),
+        ] {
+            assert_eq!(Reach::of(ip(address)), expected, "{address}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "239.1.1.1 cannot be a node's own")]
+    fn a_group_has_no_owner() {
+        Addresses::default().add(ip("239.1.1.1"), NodeId::new(1));
     }
 
     #[test]

@@ -13,8 +13,17 @@
 //! write travel together, in two packets at most, unless the link may lose them. Acknowledgements
 //! travel and are lost as packets are, yet are not among those that a hold lists. A packet in
 //! flight when its link is cut is lost if the link is still cut at its arrival. Nothing reaches a
-//! host whose power was lost while the packet was in flight, even if it is up again. There is no
-//! multicast or broadcast.
+//! host whose power was lost while the packet was in flight, even if it is up again.
+//!
+//! All hosts are on one network without parts: 255.255.255.255 means each of them, and no other
+//! address but 127.255.255.255, within a host, is a broadcast. A host has two interfaces: `lo`, of
+//! index 1, and that of the network, of index 2, which for groups of IPv6 needs an address of IPv6.
+//! A datagram for many is a copy for each host that is meant when it is sent, and each copy crosses
+//! its own link; a member that joins while a copy is in flight does not get it. No word of joining
+//! and leaving travels (IGMP, MLD), sources are not told apart, a TTL other than 0 reaches all, and
+//! the scope of a group of IPv6 matters only where it stays in the host. A port has one socket that
+//! receives, since tokio's datagram sockets cannot share one (`SO_REUSEADDR`). Addresses are shown
+//! without the index of their interface.
 
 mod addr;
 mod connection;

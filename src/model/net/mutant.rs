@@ -146,5 +146,10 @@ impl Mutant {
         Self::WriteIsHalved,
         Self::PeerAfterTheEnd,
         Self::EmptyReadNeverWaits,
+        Self::BroadcastUnasked,
+        Self::NobodyNeedsToJoin,
+        Self::JoinedTwice,
+        Self::LoopIgnored,
+        Self::MemberForEver,
     ];
 }

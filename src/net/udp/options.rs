@@ -159,6 +159,40 @@ impl UdpSocket {
     /// at the group's address receives what is sent there, whether or not it joined, as on Linux
     /// (`IP_MULTICAST_ALL`). The socket leaves when it is dropped, or its node ends.
     ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use std::time::Duration;
+    /// use stormglass::net::UdpSocket;
+    /// use stormglass::time::sleep;
+    ///
+    /// const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
+    ///
+    /// let outcome = stormglass::sim::Builder::new().run(|sim| async move {
+    ///     let members = ["a", "b"].map(|name| {
+    ///         sim.node(name).run(|_| async {
+    ///             let socket = UdpSocket::bind("0.0.0.0:7").await?;
+    ///             socket.join_multicast_v4(GROUP, Ipv4Addr::UNSPECIFIED)?;
+    ///             let mut data = Vec::with_capacity(100);
+    ///             let (_, from) = socket.recv_buf_from(&mut data).await?;
+    ///             socket.send_to(&data, from).await.map(drop)
+    ///         })
+    ///     });
+    ///     sleep(Duration::from_millis(1)).await;
+    ///     let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    ///     socket.send_to(b"who is there?", (GROUP, 7)).await?;
+    ///     let mut answers = Vec::new();
+    ///     for _ in members {
+    ///         let (_, from) = socket.recv_from(&mut [0; 100]).await?;
+    ///         answers.push(from.ip());
+    ///     }
+    ///     answers.sort();
+    ///     let mut all = members.map(|node| node.address());
+    ///     all.sort();
+    ///     std::io::Result::Ok(answers == all)
+    /// });
+    /// assert!(outcome.unwrap().unwrap());
+    /// ```
+    ///
     /// # Errors
     /// `InvalidInput` if `multiaddr` is no group, `ENODEV` if `interface` is not the node's,
     /// `AddrInUse` if the socket is in the group, `ENOBUFS` if it is in 20 others.

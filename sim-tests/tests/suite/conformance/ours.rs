@@ -9,7 +9,7 @@ use stormglass::Config;
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::Distribution;
 use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use stormglass::net::{LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket};
+use stormglass::net::{Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket};
 use stormglass::sim::{Builder, Node};
 use stormglass::time::{sleep, timeout};
 
@@ -70,7 +70,10 @@ pub(super) fn play(case: cases::Case, layout: Layout) -> Vec<String> {
         let node = |name: &str, [v4, v6]: [IpAddr; 2]| {
             let builder = sim.node(name);
             let node = match layout {
-                Layout::Loopback => sim.find("host").unwrap_or_else(|| sim.node("host").idle()),
+                Layout::Loopback => sim.find("host").unwrap_or_else(|| {
+                    // As the real machine it has a network, on which nobody else is.
+                    sim.node("host").address(ip("fd00::9")).idle()
+                }),
                 Layout::Link => builder.address(v4).address(v6).idle(),
             };
             Place { node, v4, v6 }

@@ -13,14 +13,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{
-    AsyncReadExt, AsyncWriteExt, Log, OwnedReadHalf, OwnedWriteHalf, Place, TcpListener, TcpSocket,
-    TcpStream, UdpSocket, bytes, quiet_port, shown, sleep, timeout,
+    AsyncReadExt, AsyncWriteExt, Interest, Log, OwnedReadHalf, OwnedWriteHalf, Place, TcpListener,
+    TcpSocket, TcpStream, UdpSocket, bytes, quiet_port, shown, sleep, timeout,
 };
 
 pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod close;
 pub(crate) mod connect;
+pub(crate) mod many;
 pub(crate) mod reset;
 pub(crate) mod transfer;
 pub(crate) mod udp;
