@@ -37,6 +37,7 @@ mod kept;
 mod link;
 mod links;
 mod map;
+mod marks;
 mod mutant;
 mod options;
 mod pipe;
@@ -76,6 +77,7 @@ use self::dns::Names;
 use self::handshake::Listener;
 use self::host::Host;
 use self::kept::Kept;
+use self::marks::Marks;
 use self::slab::Slab;
 use self::socket::TcpSocket;
 use self::udp::{Groups, Packets, UdpSocket};
@@ -128,13 +130,21 @@ pub(crate) enum NetEvent {
     /// A datagram arrives.
     Datagram { packet: u32 },
     /// The word that nobody listens arrives at the sender of a datagram.
-    Unreachable { socket: SocketId, by: NodeId },
+    Unreachable {
+        socket: SocketId,
+        by: NodeId,
+        marks: Marks,
+    },
     /// The asking of a connection arrives at the host as it was booted then.
-    Syn { connection: SocketId, boot: u32 },
+    Syn {
+        connection: SocketId,
+        boot: u32,
+        marks: Marks,
+    },
     /// The answer to it arrives.
-    SynAck { connection: SocketId },
+    SynAck { connection: SocketId, marks: Marks },
     /// The answer to that arrives.
-    Established { connection: SocketId },
+    Established { connection: SocketId, marks: Marks },
     /// The packets of a handshake have been waited for long enough by this end.
     Handshake { end: EndId },
     /// Bytes arrive that this end sent, in the packet of that number.
@@ -146,7 +156,7 @@ pub(crate) enum NetEvent {
     /// It is this end's turn to send on a link with a queue.
     Pace { sender: EndId },
     /// A reset arrives at this end.
-    Reset { receiver: EndId },
+    Reset { receiver: EndId, marks: Marks },
     /// A link that flaps turns.
     Turn { fault: LinkFaultId, on: bool },
     /// The name server's answer arrives.
@@ -157,6 +167,21 @@ const _: () = assert!(
     size_of::<NetEvent>() <= 24,
     "events are moved around in the queue"
 );
+
+impl NetEvent {
+    /// What faults did to the packet that arrives; `None` if that is kept with what it carries, or
+    /// the event is none.
+    const fn marks_mut(&mut self) -> Option<&mut Marks> {
+        match self {
+            Self::Unreachable { marks, .. }
+            | Self::Syn { marks, .. }
+            | Self::SynAck { marks, .. }
+            | Self::Established { marks, .. }
+            | Self::Reset { marks, .. } => Some(marks),
+            _ => None,
+        }
+    }
+}
 
 /// How a node's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,16 +358,29 @@ impl Fabric {
         }
         match event {
             NetEvent::Datagram { packet } => self.on_datagram(fx, packet),
-            NetEvent::Unreachable { socket, by } => self.on_unreachable(fx, socket, by),
-            NetEvent::Syn { connection, boot } => self.on_syn(fx, connection, boot),
-            NetEvent::SynAck { connection } => self.on_syn_ack(fx, connection),
-            NetEvent::Established { connection } => self.on_established(fx, connection),
+            NetEvent::Unreachable { socket, by, marks } => {
+                self.on_unreachable(fx, socket, by, marks);
+            }
+            NetEvent::Syn { .. }
+            | NetEvent::SynAck { .. }
+            | NetEvent::Established { .. }
+            | NetEvent::Reset { .. }
+                if self.swallows(event) => {}
+            NetEvent::Syn {
+                connection,
+                boot,
+                marks,
+            } => self.on_syn(fx, connection, boot, marks),
+            NetEvent::SynAck { connection, marks } => self.on_syn_ack(fx, connection, marks),
+            NetEvent::Established { connection, marks } => {
+                self.on_established(fx, connection, marks);
+            }
             NetEvent::Handshake { end } => self.on_handshake_timer(fx, end),
             NetEvent::Segment { sender, serial } => self.on_segment(fx, sender, serial),
             NetEvent::Acknowledgement { sender } => self.on_acknowledgement(fx, sender),
             NetEvent::Retransmit { sender } => self.on_retransmit(fx, sender),
             NetEvent::Pace { sender } => self.on_pace(fx, sender),
-            NetEvent::Reset { receiver } => self.on_reset(fx, receiver),
+            NetEvent::Reset { receiver, marks } => self.on_reset(fx, receiver, marks),
             NetEvent::Turn { fault, on } => self.on_turn(fx, fault, on),
             NetEvent::NameAnswered { lookup } => self.on_name_answered(fx, lookup),
         }

@@ -22,8 +22,9 @@ use self::groups::Membership;
 use self::packets::Packet;
 use super::addr::{Reach, shown};
 use super::host::{Protocol, Reuse, Use};
+use super::marks::Marks;
 use super::mutant::{self, Mutant};
-use super::wire::{Marks, Passage};
+use super::wire::{Passage, Start};
 use super::{Answer, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
 use crate::kernel::{Family, Kind, NodeId};
 
@@ -222,7 +223,8 @@ impl Fabric {
             to: SocketAddr::new(route.to, to.port()),
             boot: 0,
             bytes: Vec::new(),
-            marks: Marks::default(),
+            marks: Marks::NONE,
+            flip: None,
         };
         match reach {
             Reach::One => self.send_copy(fx, packet, payload),
@@ -268,25 +270,27 @@ impl Fabric {
         let size = self.size_on_wire(fx, &packet, payload.len());
         let flight = self.wire.send_datagram(fx, node, to_node, size);
         match flight.passage {
-            Passage::Arrives(at) => {
+            Passage::Arrives { at, marks } => {
                 packet.boot = self.host(to_node).boot;
                 if let Some(copy) = flight.copy {
                     let packet = Packet {
-                        marks: Marks::of_copy(),
+                        marks: Marks::of(Family::Duplicate),
                         bytes: Vec::new(),
                         ..packet
                     };
                     let packet = self.packets.add(packet, payload);
                     fx.schedule(copy, NetEvent::Datagram { packet });
                 }
-                packet.marks = flight.marks;
+                (packet.marks, packet.flip) = (marks, flight.flip);
                 let packet = self.packets.add(packet, payload);
                 self.packets.corrupt(packet);
                 fx.schedule(at, NetEvent::Datagram { packet });
                 return;
             }
             Passage::Lost(family) => {
-                self.count_lost_datagram(family, to_node, packet.from, packet.to);
+                if self.has_room(&packet, payload.len()) {
+                    self.wire.effective(family);
+                }
             }
             Passage::Nowhere => {}
         }
@@ -330,12 +334,15 @@ impl Fabric {
         let Some(&slot) = socket.queue.front() else {
             return Ok(socket.arrival.wait());
         };
-        let packet = self.packets.get(slot);
+        let packet = self.packets.get_mut(slot);
         let length = read(&packet.bytes);
+        if !packet.marks.is_empty() {
+            self.wire.count_marks(packet.take_seen(length));
+        }
         let from = shown(packet.from, socket.local.ip());
         if take == Take::Remove {
             socket.queue.pop_front();
-            socket.queued_bytes -= cost(packet);
+            socket.queued_bytes -= cost(packet.bytes.len());
             self.packets.release(slot);
         }
         Ok(Answer::Done((length, from)))
@@ -424,11 +431,12 @@ impl Fabric {
 
     pub(super) fn on_datagram<F: Effects>(&mut self, fx: &mut F, slot: u32) {
         let packet = self.packets.get(slot);
-        let (from_node, from, to_node, to) =
-            (packet.from_node, packet.from, packet.to_node, packet.to);
+        let (from_node, from, to_node) = (packet.from_node, packet.from, packet.to_node);
         let (boot, length) = (packet.boot, packet.bytes.len() as u64);
         let delivered = if self.wire.blocks(from_node, to_node) {
-            self.count_lost_datagram(Family::Partition, to_node, from, to);
+            if self.would_receive(slot) {
+                self.wire.effective(Family::Partition);
+            }
             false
         } else {
             let host = self.host(to_node);
@@ -452,10 +460,11 @@ impl Fabric {
             .sockets
             .get_mut(id)
             .expect("a taken port names a socket");
-        if socket.queued_bytes + cost(packet) > QUEUE_MAX_BYTES {
+        let cost = cost(packet.bytes.len());
+        if socket.queued_bytes + cost > QUEUE_MAX_BYTES {
             return false;
         }
-        socket.queued_bytes += cost(packet);
+        socket.queued_bytes += cost;
         socket.queue.push_back(slot);
         let (kind, subject) = (
             Kind::DatagramDelivered,
@@ -469,17 +478,22 @@ impl Fabric {
             &packet.bytes,
         );
         socket.arrival.wake(fx);
-        let marks = packet.marks;
-        self.wire.count_marks(marks);
         true
     }
 
     /// Whether a datagram would reach a socket if it arrived now.
     pub(super) fn would_receive(&self, slot: u32) -> bool {
         let packet = self.packets.get(slot);
-        let host = self.host(packet.to_node);
+        let boot = self.host(packet.to_node).boot;
+        boot == packet.boot && self.has_room(packet, packet.bytes.len())
+    }
+
+    /// Whether there is a socket for a datagram of that length, with room for it.
+    fn has_room(&self, packet: &Packet, length: usize) -> bool {
         let receiver = self.udp_receiver(packet.to_node, packet.from, packet.to);
-        host.up && host.boot == packet.boot && receiver.is_some()
+        let socket = receiver.and_then(|id| self.sockets.get(id));
+        let room = |socket: &UdpSocket| socket.queued_bytes + cost(length) <= QUEUE_MAX_BYTES;
+        self.host(packet.to_node).up && socket.is_some_and(room)
     }
 
     /// Sends back the word that nobody listens, which only a connected socket hears. Nobody says so
@@ -493,16 +507,24 @@ impl Fabric {
         if !is_one || !self.sockets.get(sender).is_some_and(hears) {
             return;
         }
-        match self.wire.send(fx, by, back, UNREACHABLE_BYTES) {
-            Passage::Arrives(at) => {
-                fx.schedule(at, NetEvent::Unreachable { socket: sender, by });
+        let start = Start::AT_ONCE;
+        match self.wire.send(fx, by, back, UNREACHABLE_BYTES, start) {
+            Passage::Arrives { at, marks } => {
+                let socket = sender;
+                fx.schedule(at, NetEvent::Unreachable { socket, by, marks });
             }
             Passage::Lost(family) => self.wire.effective(family),
             Passage::Nowhere => {}
         }
     }
 
-    pub(super) fn on_unreachable<F: Effects>(&mut self, fx: &mut F, id: SocketId, by: NodeId) {
+    pub(super) fn on_unreachable<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: SocketId,
+        by: NodeId,
+        marks: Marks,
+    ) {
         let Some(socket) = self.sockets.get_mut(id) else {
             return;
         };
@@ -512,6 +534,7 @@ impl Fabric {
         }
         socket.error = Some(libc::ECONNREFUSED);
         socket.arrival.wake(fx);
+        self.wire.count_marks(marks);
     }
 
     /// The socket that receives what comes from one address to another, if any does now.
@@ -521,23 +544,11 @@ impl Fabric {
         let hears = self.sockets.get(id)?.hears_of(from);
         (reaches && hears).then_some(id)
     }
-
-    /// Counts the loss of a datagram as effective if somebody would have received it.
-    fn count_lost_datagram(
-        &mut self,
-        family: Family,
-        to_node: NodeId,
-        from: SocketAddr,
-        to: SocketAddr,
-    ) {
-        if self.host(to_node).up && self.udp_receiver(to_node, from, to).is_some() {
-            self.wire.effective(family);
-        }
-    }
 }
 
-fn cost(packet: &Packet) -> usize {
-    packet.bytes.len() + QUEUE_OVERHEAD_BYTES
+/// What a datagram of that length takes of its queue.
+const fn cost(length: usize) -> usize {
+    length + QUEUE_OVERHEAD_BYTES
 }
 
 fn closed() -> io::Error {

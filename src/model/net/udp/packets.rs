@@ -5,9 +5,9 @@
 use std::net::SocketAddr;
 
 use super::super::SocketId;
+use super::super::marks::Marks;
 use super::super::trouble::Pair;
-use super::super::wire::Marks;
-use crate::kernel::NodeId;
+use crate::kernel::{Family, NodeId};
 
 /// Datagrams in flight and in queues. A slot keeps its buffer when it is free.
 #[derive(Debug, Default)]
@@ -27,6 +27,31 @@ pub(super) struct Packet {
     pub(super) boot: u32,
     pub(super) bytes: Vec<u8>,
     pub(super) marks: Marks,
+    /// Bits are flipped, decided by this number.
+    pub(super) flip: Option<u64>,
+}
+
+impl Packet {
+    /// What happened to it that a program sees which gets so many of its bytes, and did not before.
+    pub(super) fn take_seen(&mut self, length: usize) -> Marks {
+        let corrupt = Marks::of(Family::Corrupt);
+        let mut seen = core::mem::take(&mut self.marks);
+        let first = self.first_flipped();
+        if seen.contains(Family::Corrupt) && first.is_none_or(|bit| bit / 8 >= length as u64) {
+            seen.remove(corrupt);
+            self.marks = corrupt;
+        }
+        seen
+    }
+
+    /// The first of its bits that are flipped; none in an empty one.
+    fn first_flipped(&self) -> Option<u64> {
+        self.flip?.checked_rem(self.bits())
+    }
+
+    const fn bits(&self) -> u64 {
+        self.bytes.len() as u64 * 8
+    }
 }
 
 impl Packets {
@@ -47,17 +72,13 @@ impl Packets {
 
     /// Flips bits of a packet if it is marked so.
     pub(super) fn corrupt(&mut self, slot: u32) {
-        let packet = &mut self.slots[slot as usize];
-        if packet.bytes.is_empty() {
-            packet.marks.corrupt = None;
-        }
-        let Some(how) = packet.marks.corrupt else {
+        let packet = &self.slots[slot as usize];
+        let (Some(how), Some(first)) = (packet.flip, packet.first_flipped()) else {
             return;
         };
-        let bits = packet.bytes.len() as u64 * 8;
-        let first = how % bits;
         self.flip(slot, first);
         // Every other time a second bit, in another byte.
+        let bits = self.slots[slot as usize].bits();
         if how >> 32 & 1 == 1 && first + 9 < bits {
             self.flip(slot, first + 9);
         }
@@ -74,6 +95,11 @@ impl Packets {
         (packet.from_node, packet.to_node)
     }
 
+    /// Something happened to a packet that shows if somebody receives it.
+    pub(in crate::model::net) fn mark(&mut self, slot: u32, marks: Marks) {
+        self.slots[slot as usize].marks.add(marks);
+    }
+
     /// What a packet carries.
     pub(in crate::model::net) fn bytes(&self, slot: u32) -> &[u8] {
         &self.slots[slot as usize].bytes
@@ -82,6 +108,10 @@ impl Packets {
     /// One of them.
     pub(super) fn get(&self, slot: u32) -> &Packet {
         &self.slots[slot as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> &mut Packet {
+        &mut self.slots[slot as usize]
     }
 
     /// Slots in use, and slots made.
