@@ -283,6 +283,7 @@ impl Fabric {
     }
 
     /// Sends a packet with that many bytes of data; says what becomes of it.
+    #[inline]
     pub(super) fn send_bytes<F: Effects>(
         &mut self,
         fx: &mut F,
@@ -304,14 +305,14 @@ impl Fabric {
             let pipe = connection.pipe_mut(from.side);
             let earliest = pipe.last_arrival.saturating_add(gap);
             pipe.last_arrival = earliest.max(*at);
-            if !marks.is_empty() {
-                if *at <= earliest {
-                    // What is before it makes it as late.
-                    *marks = Marks::NONE;
-                }
-                if let Some(place) = event.marks_mut() {
-                    *place = *marks;
-                }
+            if *at <= earliest {
+                // What is before it makes it as late.
+                *marks = Marks::NONE;
+            }
+            if !marks.is_empty()
+                && let Some(place) = event.marks_mut()
+            {
+                *place = *marks;
             }
             fx.schedule(pipe.last_arrival, event);
         }

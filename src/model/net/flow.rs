@@ -128,15 +128,21 @@ impl Fabric {
                 }
             }
             Passage::Lost(family) => {
-                let connection = self.connections.get(sender.connection);
-                if connection.is_some_and(|entry| entry.pipe(sender.side).is_news(segment)) {
-                    self.count_missed(sender, family);
-                } else if segment.is_probe() {
-                    self.count_unheard(sender, family);
-                }
+                self.count_lost(sender, segment, family);
                 self.lose(fx, sender);
             }
             Passage::Nowhere => {}
+        }
+    }
+
+    /// Counts that a segment is lost when it is sent.
+    #[cold]
+    fn count_lost(&mut self, sender: EndId, segment: Segment, family: Family) {
+        let connection = self.connections.get(sender.connection);
+        if connection.is_some_and(|entry| entry.pipe(sender.side).is_news(segment)) {
+            self.count_missed(sender, family);
+        } else if segment.is_probe() {
+            self.count_unheard(sender, family);
         }
     }
 

@@ -283,12 +283,14 @@ impl Fabric {
                 }
                 (packet.marks, packet.flip) = (marks, flight.flip);
                 let packet = self.packets.add(packet, payload);
-                self.packets.corrupt(packet);
+                if flight.flip.is_some() {
+                    self.packets.corrupt(packet);
+                }
                 fx.schedule(at, NetEvent::Datagram { packet });
                 return;
             }
             Passage::Lost(family) => {
-                if self.has_room(&packet, payload.len()) {
+                if self.has_room(to_node, packet.from, packet.to, payload.len()) {
                     self.wire.effective(family);
                 }
             }
@@ -484,16 +486,17 @@ impl Fabric {
     /// Whether a datagram would reach a socket if it arrived now.
     pub(super) fn would_receive(&self, slot: u32) -> bool {
         let packet = self.packets.get(slot);
-        let boot = self.host(packet.to_node).boot;
-        boot == packet.boot && self.has_room(packet, packet.bytes.len())
+        let (node, length) = (packet.to_node, packet.bytes.len());
+        self.host(node).boot == packet.boot && self.has_room(node, packet.from, packet.to, length)
     }
 
     /// Whether there is a socket for a datagram of that length, with room for it.
-    fn has_room(&self, packet: &Packet, length: usize) -> bool {
-        let receiver = self.udp_receiver(packet.to_node, packet.from, packet.to);
+    #[cold]
+    fn has_room(&self, node: NodeId, from: SocketAddr, to: SocketAddr, length: usize) -> bool {
+        let receiver = self.udp_receiver(node, from, to);
         let socket = receiver.and_then(|id| self.sockets.get(id));
         let room = |socket: &UdpSocket| socket.queued_bytes + cost(length) <= QUEUE_MAX_BYTES;
-        self.host(packet.to_node).up && socket.is_some_and(room)
+        self.host(node).up && socket.is_some_and(room)
     }
 
     /// Sends back the word that nobody listens, which only a connected socket hears. Nobody says so

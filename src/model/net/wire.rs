@@ -110,17 +110,28 @@ impl Wire {
         bytes: u64,
         start: Start,
     ) -> Passage {
-        if let Some(passage) = self.send_plainly(fx.now(), from, to) {
-            return passage;
+        match self.send_plainly(fx.now(), from, to) {
+            Some(passage) => passage,
+            None => self.send_over(fx, (from, to), bytes, start),
         }
+    }
+
+    #[inline(never)]
+    fn send_over<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        pair: Pair,
+        bytes: u64,
+        start: Start,
+    ) -> Passage {
         let now = fx.now();
-        let mut crossing = self.links.cross(fx.choices(), (from, to), bytes, 1, now);
+        let mut crossing = self.links.cross(fx.choices(), pair, bytes, 1, now);
         if start == Start::InTurn {
             // Its wait before the queue and the one in it are one deed.
             crossing.waited = true;
             crossing.dropped.get_or_insert(false);
         }
-        match self.judge(fx, (from, to), crossing) {
+        match self.judge(fx, pair, crossing) {
             Passage::Arrives { marks, .. } if marks.contains(Family::Corrupt) => {
                 Passage::Lost(Family::Corrupt)
             }
