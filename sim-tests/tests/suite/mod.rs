@@ -19,6 +19,7 @@ mod many;
 mod names;
 mod nested;
 mod net;
+mod net_counters;
 mod net_faults;
 mod processes;
 mod rand;

@@ -320,6 +320,7 @@ impl Troubles {
                 self.grays.add(pair, id, *chance, point);
                 Some(Change::Worsened)
             }
+            LinkFault::Delay(by) if is_never(by) => None,
             LinkFault::Delay(by) => {
                 let point = Choices::point(DELAY, entity);
                 self.delays.add(pair, id, by.clone(), point);
@@ -350,6 +351,7 @@ impl Troubles {
                 self.grays.remove(pair, id);
                 Some(Change::Recovered)
             }
+            LinkFault::Delay(by) if is_never(by) => None,
             LinkFault::Delay(_) => {
                 self.delays.remove(pair, id);
                 Some(Change::Recovered)
@@ -428,6 +430,11 @@ impl Cuts {
         row.and_then(|row| row.get(to.index()))
             .is_some_and(|cuts| *cuts > 0)
     }
+}
+
+/// Whether a delay delays nothing.
+fn is_never(by: &Distribution) -> bool {
+    by.constant() == Some(Duration::ZERO)
 }
 
 #[cfg(test)]
