@@ -62,17 +62,17 @@ families! {
     /// Offered: a packet was sent to another host, or arrived from one, while any link was cut.
     /// Fired: that link was cut, and the packet is lost.
     Partition = "net.partition",
-        "what was lost would have reached a socket or brought a stream on, or its sender waits for it";
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// A packet is lost with some probability.
     ///
     /// Offered: a packet was sent on a link that may lose some. Fired: it was lost.
     Loss = "net.loss",
-        "what was lost would have reached a socket or brought a stream on, or its sender waits for it";
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// A link loses packets for a while (a gray failure).
     ///
     /// Offered: a packet was sent on a gray link. Fired: it was lost.
     Gray = "net.gray",
-        "what was lost would have reached a socket or brought a stream on, or its sender waits for it";
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// Bits of a packet are flipped.
     ///
     /// Offered: a packet was sent on a link that may flip bits. Fired: bits were flipped; a packet

@@ -557,3 +557,68 @@ fn faults_of_one_instant_draw_each_for_itself() {
     let seen = hundred(&mut world).len();
     assert!((12..38).contains(&seen), "a quarter passes both: {seen}");
 }
+
+#[test]
+fn a_flipped_bit_matters_to_who_receives_its_byte() {
+    let mut world = with(|link| link.corrupt = Probability::ALWAYS);
+    let (a, b) = (world.bind(A, "0.0.0.0:9"), world.bind(B, "0.0.0.0:9"));
+    world.send_to(a, &[0; 1_000], "10.0.0.2:9").unwrap();
+    world.run(MS);
+    let effective = |world: &World| world.counter(Family::Corrupt).effective;
+    let look = |world: &mut World, length| {
+        let mut buffer = vec![0; length];
+        let answer = world.net.udp_recv_from(b, &mut buffer, Take::Peek);
+        done(answer.unwrap()).expect("it is there");
+        buffer.iter().any(|byte| *byte != 0)
+    };
+    for length in [0, 1, 10, 100, 1_000, 1_000] {
+        let changed = look(&mut world, length);
+        assert_eq!(effective(&world), u64::from(changed), "{length} bytes");
+    }
+    assert_eq!(effective(&world), 1);
+    world.receive(b).unwrap();
+    assert_eq!(effective(&world), 1, "it is counted once");
+}
+
+#[test]
+fn links_let_go_together_in_the_order_in_which_packets_came() {
+    let mut world = World::new();
+    let (a, c) = (world.bind(A, "0.0.0.0:9"), world.bind(C, "0.0.0.0:9"));
+    let b = world.bind(B, "0.0.0.0:9");
+    let fault = world.begin(LinkFault::Hold, &[(A, B), (C, B)]);
+    for (from, text) in [(c, "one"), (a, "two"), (c, "three")] {
+        world.send_to(from, text.as_bytes(), "10.0.0.2:9").unwrap();
+    }
+    world.run(2 * MS);
+    world.end(fault);
+    assert_eq!(world.receive_all(b), [&b"one"[..], b"two", b"three"]);
+    assert_eq!(world.counter(Family::Hold).effective, 3);
+}
+
+#[test]
+fn what_keeps_word_from_a_sender_until_it_gives_up_matters() {
+    let faults: [(LinkFault, Family); 3] = [
+        (LinkFault::Cut, Family::Partition),
+        (LinkFault::Gray(Probability::ALWAYS), Family::Gray),
+        (LinkFault::Hold, Family::Hold),
+    ];
+    for (fault, family) in faults {
+        for is_peer_up in [true, false] {
+            let mut world = World::new();
+            let (client, server, _) = world.pair();
+            world.begin(fault.clone(), &[(B, A)]);
+            world.write(client, b"x").unwrap();
+            world.run(MS);
+            assert_eq!(world.read(server).unwrap().unwrap(), b"x");
+            let counter = world.counter(family);
+            assert_eq!((counter.fired, counter.effective), (1, 0), "{family}");
+            if !is_peer_up {
+                world.die(B, Death::Crash);
+            }
+            world.run_out();
+            assert_eq!(code(world.read(client)), libc::ETIMEDOUT);
+            let effective = world.counter(family).effective;
+            assert_eq!(effective, u64::from(is_peer_up), "{family}");
+        }
+    }
+}
