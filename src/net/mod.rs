@@ -47,6 +47,7 @@ mod socket;
 mod split;
 mod stream;
 mod udp;
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use listener::TcpListener;
@@ -54,6 +55,8 @@ pub use ready::{Interest, Ready};
 pub use socket::TcpSocket;
 pub use stream::TcpStream;
 pub use udp::UdpSocket;
+pub use unix::listener::UnixListener;
+pub use unix::stream::UnixStream;
 
 /// Parts of a TCP stream, as in `tokio::net::tcp`.
 pub mod tcp {

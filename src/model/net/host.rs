@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::addr::{Reach, overlap, receives};
 use super::flows::Flows;
 use super::slab::SocketId;
+use super::unix::Names;
 use super::{Effects, os_error};
 use crate::kernel::{Choices, EntityKey, Point, SimTime, Site};
 
@@ -28,6 +29,8 @@ pub(super) struct Host {
     pub(super) udp: Ports,
     pub(super) tcp: Ports,
     pub(super) flows: Flows,
+    /// Of Unix sockets. They outlast a loss of power, as files do.
+    pub(super) names: Names,
     ephemeral: Ephemeral,
 }
 
@@ -91,6 +94,7 @@ impl Host {
             udp: Ports::default(),
             tcp: Ports::default(),
             flows: Flows::default(),
+            names: Names::default(),
             ephemeral,
         }
     }

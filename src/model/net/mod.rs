@@ -47,6 +47,7 @@ mod stream;
 pub(crate) mod topology;
 mod trouble;
 mod udp;
+mod unix;
 mod wire;
 
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;
 pub(crate) use trouble::{LinkFault, LinkFaultId, Pair};
 pub(crate) use udp::{Take, UdpOptions};
+pub(crate) use unix::{Partial, UnixName};
 
 use self::addr::Addresses;
 use self::connection::Connection;
@@ -207,6 +209,7 @@ pub(crate) struct Fabric {
     /// Stream sockets that neither listen nor are connected.
     unconnected: Slab<TcpSocket>,
     connections: Slab<Connection>,
+    unix: unix::Sockets,
 }
 
 impl Fabric {
@@ -228,6 +231,7 @@ impl Fabric {
             listeners: Slab::new(),
             unconnected: Slab::new(),
             connections: Slab::new(),
+            unix: unix::Sockets::new(),
         }
     }
 
@@ -326,6 +330,7 @@ impl Fabric {
         self.close_listeners_of(fx, node, how);
         self.close_unconnected_of(node);
         self.close_sockets_of(fx, node);
+        self.close_unix_of(fx, node);
         self.give_up_lookups_of(fx, node);
         if how == Death::Crash {
             let host = self.host_mut(node);

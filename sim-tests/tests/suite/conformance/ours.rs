@@ -2,14 +2,19 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::join;
 use stormglass::Config;
+use stormglass::fs::remove_file;
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::Distribution;
 use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use stormglass::net::{Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket};
+use stormglass::net::{
+    Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream,
+};
 use stormglass::sim::{Builder, Node};
 use stormglass::time::{sleep, timeout};
 
@@ -81,6 +86,7 @@ pub(super) fn play(case: cases::Case, layout: Layout) -> Vec<String> {
         let stage = cases::Stage {
             server: node("server", server),
             client: node("client", client),
+            directory: DIRECTORY.into(),
             log: stage_log,
         };
         case(Rc::new(stage)).await;
@@ -88,5 +94,8 @@ pub(super) fn play(case: cases::Case, layout: Layout) -> Vec<String> {
     if let Some(failed) = &outcome.failed {
         log.line(failed.to_string());
     }
-    log.take(server, client)
+    log.take(server, client, Path::new(DIRECTORY))
 }
+
+/// A case has its nodes for itself, and so their files.
+const DIRECTORY: &str = "/run/case";
