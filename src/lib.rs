@@ -32,7 +32,7 @@
 //! });
 //! ```
 //!
-//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`time`],
+//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`fs`], [`time`],
 //! [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
 //!
 //! # Environment

@@ -13,7 +13,8 @@ pub mod fs {
 pub mod net {
     pub use tokio::io::{Interest, Ready};
     pub use tokio::net::{
-        TcpListener, TcpStream, ToSocketAddrs, UdpSocket, UnixListener, UnixStream, lookup_host,
+        TcpListener, TcpStream, ToSocketAddrs, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+        lookup_host,
     };
 
     /// Parts of a TCP stream.

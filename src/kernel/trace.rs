@@ -142,7 +142,8 @@ kinds! {
     UnixBound = "unix socket bound";
     /// Two Unix sockets were connected; subject: the one that asked, value: the other.
     UnixConnected = "unix sockets connected";
-    /// Bytes were queued at a Unix socket; subject: that socket, value: length.
+    /// Bytes of a stream, or a datagram, were queued at a Unix socket; subject: that socket,
+    /// value: length.
     UnixSent = "sent to unix socket";
     /// A Unix stream ended; subject: the socket that reads its end.
     UnixFinished = "unix stream finished";

@@ -4,6 +4,8 @@
 //! handle acts for the node that made it, wherever it is polled, and is worth nothing once that
 //! node's process has ended.
 //!
+//! Unix sockets are in [`unix`]: they connect tasks of one node.
+//!
 //! Addresses may name nodes: every node resolves to its addresses, and `localhost` to loopback.
 //!
 //! ```
@@ -55,6 +57,7 @@ pub use ready::{Interest, Ready};
 pub use socket::TcpSocket;
 pub use stream::TcpStream;
 pub use udp::UdpSocket;
+pub use unix::datagram::UnixDatagram;
 pub use unix::listener::UnixListener;
 pub use unix::stream::UnixStream;
 

@@ -264,4 +264,22 @@ cases! {
         unix_halves
         unix_attempts_do_not_wait
         unix_a_cancelled_accept_loses_nothing;
+    unix_datagram:
+        unix_datagram_there_and_back
+        unix_datagram_paths_outlive_their_sockets
+        unix_datagram_bad_names
+        unix_kinds_do_not_mix
+        unix_datagram_connected_hears_its_peer_alone
+        unix_datagram_to_a_closed_peer
+        unix_datagram_connects_elsewhere
+        unix_datagram_error_is_told_once
+        unix_datagram_error_comes_before_data
+        unix_datagram_sizes
+        unix_room_of_a_datagram_socket
+        unix_a_full_pair_waits_for_three_quarters
+        unix_a_full_queue_tells_a_connected_sender
+        unix_a_full_queue_has_an_unconnected_sender_try
+        unix_a_closed_receiver_refuses_who_waits
+        unix_datagram_shutdown
+        unix_datagram_attempts_do_not_wait;
 }

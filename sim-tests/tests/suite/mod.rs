@@ -32,3 +32,4 @@ mod sync;
 mod tidy;
 mod time;
 mod udp_conformance;
+mod unix;

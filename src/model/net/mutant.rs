@@ -1,4 +1,4 @@
-//! Known bugs of streams and datagrams, behind a switch, which the conformance suite must find.
+//! Known bugs of the sockets, behind a switch, which the conformance suite must find.
 //!
 //! Owns the list and the switch. Without the feature `mutants` the switch is constant, and nothing
 //! of this is left in the program.
@@ -69,6 +69,20 @@ pub enum Mutant {
     LoopIgnored,
     /// A socket does not leave its groups when it is closed.
     MemberForEver,
+    /// The path of a Unix socket goes with it.
+    UnixPathGoesWithItsSocket,
+    /// A path whose socket is closed is said to be none.
+    UnixStaleIsMissing,
+    /// Closing a Unix stream throws away what was received in good order.
+    UnixNoResetOnUnreadData,
+    /// Closing a Unix listener closes its queue in good order.
+    UnixNoResetFromListener,
+    /// A full Unix stream is writable as soon as anything is read.
+    UnixRoomAtOnce,
+    /// Any number of datagrams is queued at a Unix socket.
+    UnixQueueIsEndless,
+    /// A Unix socket receives from others than its peer.
+    UnixHearsEverybody,
 }
 
 /// Whether this bug is in the program now.
@@ -151,5 +165,12 @@ impl Mutant {
         Self::JoinedTwice,
         Self::LoopIgnored,
         Self::MemberForEver,
+        Self::UnixPathGoesWithItsSocket,
+        Self::UnixStaleIsMissing,
+        Self::UnixNoResetOnUnreadData,
+        Self::UnixNoResetFromListener,
+        Self::UnixRoomAtOnce,
+        Self::UnixQueueIsEndless,
+        Self::UnixHearsEverybody,
     ];
 }

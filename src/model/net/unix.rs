@@ -11,6 +11,7 @@
 //! out-of-band bytes, and no options.
 
 mod cost;
+mod datagram;
 mod name;
 mod stream;
 
@@ -21,9 +22,11 @@ pub(crate) use stream::Partial;
 use std::io;
 use std::path::Path;
 
+use self::datagram::Socket;
 use self::stream::{End, Listener};
+use super::mutant::{self, Mutant};
 use super::slab::Slab;
-use super::{Effects, Fabric, Signal, os_error};
+use super::{Answer, Effects, Fabric, Signal, os_error};
 use crate::kernel::{Kind, NodeId};
 
 /// The Unix sockets of all hosts.
@@ -31,6 +34,7 @@ use crate::kernel::{Kind, NodeId};
 pub(super) struct Sockets {
     listeners: Slab<Listener>,
     ends: Slab<End>,
+    datagrams: Slab<Socket>,
 }
 
 impl Sockets {
@@ -38,7 +42,13 @@ impl Sockets {
         Self {
             listeners: Slab::new(),
             ends: Slab::new(),
+            datagrams: Slab::new(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.listeners.len() + self.ends.len() + self.datagrams.len()
     }
 }
 
@@ -60,14 +70,18 @@ impl Fabric {
 
     /// Closes the sockets of a node's process. Their paths stay.
     pub(super) fn close_unix_of<F: Effects>(&mut self, fx: &mut F, node: NodeId) {
-        let Sockets { listeners, ends } = &self.unix;
-        let listeners = listeners.ids_where(|listener| listener.is_of(node));
-        let ends = ends.ids_where(|end| end.is_of(node));
+        let sockets = &self.unix;
+        let listeners = sockets.listeners.ids_where(|listener| listener.is_of(node));
+        let ends = sockets.ends.ids_where(|end| end.is_of(node));
+        let datagrams = sockets.datagrams.ids_where(|socket| socket.is_of(node));
         for id in ends {
             self.unix_close(fx, id);
         }
         for id in listeners {
             self.unix_close_listener(fx, id);
+        }
+        for id in datagrams {
+            self.unix_datagram_close(fx, id);
         }
     }
 }
@@ -101,17 +115,20 @@ impl Room {
     }
 
     /// Whether `poll` calls the socket writable: three quarters are free.
-    const fn is_wide(&self) -> bool {
-        self.used <= SEND_BUFFER_BYTES / 4
+    fn is_wide(&self) -> bool {
+        self.used <= SEND_BUFFER_BYTES / 4 || mutant::is(Mutant::UnixRoomAtOnce)
+    }
+
+    /// There is no room, until an event says so.
+    fn wait<T>(&mut self) -> Answer<T> {
+        self.full = true;
+        self.signal.wait()
     }
 
     /// Something that was charged left its queue.
-    fn free<F: Effects>(&mut self, fx: &mut F, cost: u32) {
+    fn release(&mut self, cost: u32) {
         assert!(cost <= self.used, "what is freed was charged");
         self.used -= cost;
-        if self.is_wide() {
-            self.open(fx);
-        }
     }
 
     /// An event says that it is worth trying again.

@@ -30,6 +30,7 @@
 //! process number 1.
 
 mod addr;
+pub(super) mod datagram;
 pub(super) mod listener;
 mod split;
 pub(super) mod stream;

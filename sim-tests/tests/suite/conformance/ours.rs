@@ -13,7 +13,8 @@ use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::Distribution;
 use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use stormglass::net::{
-    Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream,
+    Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener,
+    UnixStream,
 };
 use stormglass::sim::{Builder, Node};
 use stormglass::time::{sleep, timeout};

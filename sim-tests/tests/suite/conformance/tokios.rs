@@ -14,7 +14,9 @@ use futures::future::join;
 use tokio::fs::remove_file;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream};
+use tokio::net::{
+    TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+};
 use tokio::time::{sleep, timeout};
 
 use super::log::{Log, bytes, shown};

@@ -10,6 +10,7 @@ mod processes;
 mod socket;
 mod stream;
 mod udp;
+mod unix;
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -297,6 +298,7 @@ impl World {
         assert_eq!(self.net.unconnected.len(), 0, "unconnected sockets");
         assert_eq!(self.net.packets.counts().0, 0, "datagrams");
         assert_eq!(self.net.names.under_way(), 0, "lookups");
+        assert_eq!(self.net.unix.len(), 0, "Unix sockets");
         assert!(self.fx.in_use.is_empty(), "tokens: {:?}", self.fx.in_use);
     }
 }

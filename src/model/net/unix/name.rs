@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::mutant::{self, Mutant};
 use super::super::os_error;
 use super::super::slab::SocketId;
 use crate::kernel::EntityKey;
@@ -79,6 +80,7 @@ pub(super) fn number(path: &Path) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Bound {
     Listener(SocketId),
+    Datagram(SocketId),
 }
 
 /// The names of one host.
@@ -98,11 +100,7 @@ impl Names {
     /// `EADDRINUSE`.
     pub(super) fn free(&mut self, name: UnixName) -> io::Result<UnixName> {
         let taken = match &name {
-            UnixName::Unnamed => {
-                self.given += 1;
-                let given = format!("{:05x}", self.given);
-                return self.free(UnixName::Abstract(given.into_bytes().into()));
-            }
+            UnixName::Unnamed => return Ok(UnixName::Abstract(self.any())),
             UnixName::Path(path) => self.paths.contains_key(&**path),
             UnixName::Abstract(name) => self.abstracts.contains_key(name),
         };
@@ -110,6 +108,17 @@ impl Names {
             return Err(os_error(libc::EADDRINUSE));
         }
         Ok(name)
+    }
+
+    /// An abstract name that is free.
+    fn any(&mut self) -> Arc<[u8]> {
+        loop {
+            self.given += 1;
+            let name = format!("{:05x}", self.given).into_bytes();
+            if !self.abstracts.contains_key(&*name) {
+                return name.into();
+            }
+        }
     }
 
     /// Has a free name lead to a socket.
@@ -120,6 +129,8 @@ impl Names {
                 .paths
                 .insert(path.to_path_buf(), Some(socket))
                 .flatten(),
+            // Each kind of sockets has its own abstract names, and tokio looks up listeners' only.
+            UnixName::Abstract(_) if matches!(socket, Bound::Datagram(_)) => None,
             UnixName::Abstract(name) => self.abstracts.insert(name.clone(), socket),
         };
         assert!(before.is_none(), "a name leads to one socket");
@@ -139,13 +150,22 @@ impl Names {
                 .ok_or_else(|| os_error(libc::ENOENT))?,
             UnixName::Abstract(name) => self.abstracts.get(name).copied(),
         };
-        found.ok_or_else(|| os_error(libc::ECONNREFUSED))
+        let missing = mutant::is(Mutant::UnixStaleIsMissing);
+        let stale = if missing {
+            libc::ENOENT
+        } else {
+            libc::ECONNREFUSED
+        };
+        found.ok_or_else(|| os_error(stale))
     }
 
     /// A socket is closed: its abstract name goes, its path stays, if it still is the socket's.
     pub(super) fn release(&mut self, name: &UnixName, socket: Bound) {
         match name {
             UnixName::Unnamed => {}
+            UnixName::Path(path) if mutant::is(Mutant::UnixPathGoesWithItsSocket) => {
+                self.paths.remove(&**path);
+            }
             UnixName::Path(path) => {
                 if let Some(place) = self.paths.get_mut(&**path)
                     && *place == Some(socket)
@@ -154,7 +174,9 @@ impl Names {
                 }
             }
             UnixName::Abstract(name) => {
-                self.abstracts.remove(name);
+                if self.abstracts.get(name) == Some(&socket) {
+                    self.abstracts.remove(name);
+                }
             }
         }
     }

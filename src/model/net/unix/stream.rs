@@ -9,6 +9,7 @@ use std::io;
 use super::name::{Bound, UnixName};
 use super::{Room, closed, cost};
 use crate::kernel::{Kind, NodeId};
+use crate::model::net::mutant::{self, Mutant};
 use crate::model::net::{Answer, Effects, Fabric, Signal, SocketId, os_error};
 
 /// How many connections may wait to be accepted, and one more may: tokio asks for the most that
@@ -167,8 +168,9 @@ impl Fabric {
         };
         let names = &mut self.host_mut(listener.node).names;
         names.release(&listener.name, Bound::Listener(id));
+        let silent = mutant::is(Mutant::UnixNoResetFromListener);
         for end in listener.queue {
-            self.unix_drop_end(fx, end, Some(libc::ECONNRESET));
+            self.unix_drop_end(fx, end, (!silent).then_some(libc::ECONNRESET));
         }
         fx.free_token(listener.arrival.token);
     }
@@ -184,7 +186,9 @@ impl Fabric {
         node: NodeId,
         name: UnixName,
     ) -> io::Result<SocketId> {
-        let Bound::Listener(to) = self.host(node).names.find(&name)?;
+        let Bound::Listener(to) = self.host(node).names.find(&name)? else {
+            return Err(os_error(libc::EPROTOTYPE));
+        };
         let listener = self
             .unix
             .listeners
@@ -253,9 +257,8 @@ impl Fabric {
         if data.is_empty() && !end.room.full {
             return Ok(Answer::Done(0));
         }
-        end.room.full |= !end.room.is_left();
-        if end.room.full {
-            return Ok(end.room.signal.wait());
+        if end.room.full || !end.room.is_left() {
+            return Ok(end.room.wait());
         }
         let (node, peer, mut used) = (end.node, end.peer, end.room.used);
         let receiver = ends
@@ -308,7 +311,10 @@ impl Fabric {
         if freed > 0
             && let Some(sender) = ends.get_mut(peer)
         {
-            sender.room.free(fx, freed);
+            sender.room.release(freed);
+            if sender.room.is_wide() {
+                sender.room.open(fx);
+            }
         }
         Ok(Answer::Done(length))
     }
@@ -361,7 +367,8 @@ impl Fabric {
     /// is told if something that it had sent was not read.
     pub(crate) fn unix_close<F: Effects>(&mut self, fx: &mut F, id: SocketId) {
         let end = self.unix.ends.get(id);
-        let unread = end.is_some_and(|end| !end.bytes.is_empty());
+        let unread = end.is_some_and(|end| !end.bytes.is_empty())
+            && !mutant::is(Mutant::UnixNoResetOnUnreadData);
         self.unix_drop_end(fx, id, unread.then_some(libc::ECONNRESET));
     }
 

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use super::{
     AsyncReadExt, AsyncWriteExt, Interest, Log, OwnedReadHalf, OwnedWriteHalf, Place, TcpListener,
-    TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream, bytes, join, quiet_port,
-    remove_file, shown, sleep, timeout,
+    TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream, bytes, join,
+    quiet_port, remove_file, shown, sleep, timeout,
 };
 
 pub(crate) mod accept;
@@ -27,6 +27,7 @@ pub(crate) mod many;
 pub(crate) mod reset;
 pub(crate) mod transfer;
 pub(crate) mod udp;
+pub(crate) mod unix_datagram;
 pub(crate) mod unix_stream;
 
 /// One program.
