@@ -32,8 +32,8 @@
 //! });
 //! ```
 //!
-//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`fs`], [`time`],
-//! [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
+//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`fs`],
+//! [`time`], [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
 //!
 //! # Environment
 //!

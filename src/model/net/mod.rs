@@ -1,5 +1,5 @@
-//! A network as a state machine: hosts, datagrams, ordered byte streams, links and their faults, and
-//! the Unix sockets of each host.
+//! A network as a state machine: hosts, datagrams, ordered byte streams, links and their faults,
+//! and the Unix sockets of each host.
 //!
 //! Owns every socket, every packet in flight and the links between hosts. It takes the time as an
 //! argument, asks for timers and wake-ups through [`Effects`], and must never know a future, a task
