@@ -70,10 +70,10 @@ fn name(path: &str) -> UnixName {
 }
 
 #[track_caller]
-fn token<T>(answer: Answer<T>) -> Token {
+fn token<T>(answer: &Answer<T>) -> Token {
     match answer {
         Answer::Done(_) => panic!("it need not wait"),
-        Answer::Wait(token) => token,
+        Answer::Wait(token) => *token,
     }
 }
 
@@ -150,9 +150,9 @@ fn a_name_that_is_free_is_given() {
         let listener = world.net.unix_listen(&mut world.fx, A, name(path)).unwrap();
         world.net.unix_listener_name(listener).unwrap()
     };
-    listen("\000002");
-    assert_eq!(listen(""), name("\000001"));
-    assert_eq!(listen(""), name("\000003"));
+    listen("\x0000002");
+    assert_eq!(listen(""), name("\x0000001"));
+    assert_eq!(listen(""), name("\x0000003"));
 }
 
 #[test]
@@ -175,14 +175,14 @@ fn a_listener_s_queue_ends_somewhere() {
 fn who_waits_is_woken() {
     let mut world = World::new();
     let listener = world.unix_listen(A).unwrap();
-    let accepts = token(world.net.unix_accept(listener).unwrap());
+    let accepts = token(&world.net.unix_accept(listener).unwrap());
     let client = world.unix_connect(A).unwrap();
     assert!(world.was_woken(accepts));
     let server = world.unix_accept(listener).unwrap();
-    let reads = token(world.net.unix_readable(server).unwrap());
+    let reads = token(&world.net.unix_readable(server).unwrap());
     while world.unix_write(client, &[b'a'; 1_000]).unwrap().is_some() {}
     assert!(world.was_woken(reads));
-    let writes = token(world.net.unix_writable(client).unwrap());
+    let writes = token(&world.net.unix_writable(client).unwrap());
     // 93 buffers of 2,304 bytes are charged; a quarter of 212,992 bytes is 23 of them.
     for _ in 0..69 {
         assert_eq!(
@@ -244,9 +244,9 @@ fn a_full_queue_has_its_senders_wait() {
     }
     let (net, fx) = (&mut world.net, &mut world.fx);
     let by_name = Some(name(PATH));
-    let sends = token(net.unix_send(fx, sender, b"x", by_name.as_ref()).unwrap());
-    let peer_sends = token(net.unix_send(fx, peer, b"x", None).unwrap());
-    assert_eq!(token(net.unix_send_ready(peer).unwrap()), peer_sends);
+    let sends = token(&net.unix_send(fx, sender, b"x", by_name.as_ref()).unwrap());
+    let peer_sends = token(&net.unix_send(fx, peer, b"x", None).unwrap());
+    assert_eq!(token(&net.unix_send_ready(peer).unwrap()), peer_sends);
     assert_eq!(net.unix_send_ready(sender).unwrap(), Answer::Done(()));
     assert_eq!(world.unix_recv(receiver).unwrap().unwrap(), [0]);
     assert!(world.was_woken(sends) && world.was_woken(peer_sends));
@@ -266,7 +266,7 @@ fn a_full_queue_has_its_senders_wait() {
 fn a_socket_that_receives_no_more_wakes_who_waits() {
     let mut world = World::new();
     let socket = world.unix_bind(PATH).unwrap();
-    let waits = token(world.net.unix_recv_ready(socket).unwrap());
+    let waits = token(&world.net.unix_recv_ready(socket).unwrap());
     let (net, fx) = (&mut world.net, &mut world.fx);
     net.unix_datagram_shutdown(fx, socket, Shutdown::Read)
         .unwrap();
