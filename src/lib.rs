@@ -32,8 +32,8 @@
 //! });
 //! ```
 //!
-//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`time`],
-//! [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
+//! Start with [`test`](macro@test) and [`Sim`]; a program under test uses [`net`], [`fs`],
+//! [`time`], [`task`], [`sync`], [`io`] and [`rand`], which have tokio's names.
 //!
 //! # Environment
 //!
@@ -67,6 +67,8 @@ mod model;
 #[cfg(feature = "sim")]
 mod sys;
 
+#[cfg(feature = "sim")]
+pub mod fs;
 #[cfg(any(feature = "sim", feature = "real"))]
 pub mod io;
 #[cfg(feature = "sim")]
@@ -123,6 +125,6 @@ pub use sys::{EscapeKind, INTERPOSED};
 #[cfg(all(feature = "real", not(feature = "sim")))]
 mod real;
 #[cfg(all(feature = "real", not(feature = "sim")))]
-pub use real::{net, sync, task, time};
+pub use real::{fs, net, sync, task, time};
 #[cfg(all(feature = "real", not(feature = "sim")))]
 pub use tokio::{join, select, try_join};

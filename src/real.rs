@@ -4,17 +4,31 @@
 //! name, so that a program that compiles here compiles there; what only one of them has is not
 //! part of the pair.
 
+/// Files of the operating system.
+pub mod fs {
+    pub use tokio::fs::remove_file;
+}
+
 /// Sockets of the operating system.
 pub mod net {
     pub use tokio::io::{Interest, Ready};
     pub use tokio::net::{
-        TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket, lookup_host,
+        TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket, UnixDatagram, UnixListener,
+        UnixStream, lookup_host,
     };
 
     /// Parts of a TCP stream.
     pub mod tcp {
         pub use tokio::net::tcp::{
             OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf,
+        };
+    }
+
+    /// Parts of Unix sockets.
+    pub mod unix {
+        pub use tokio::net::unix::{
+            OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SocketAddr, UCred, WriteHalf,
+            gid_t, pid_t, uid_t,
         };
     }
 }

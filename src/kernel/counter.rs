@@ -29,7 +29,12 @@ macro_rules! families {
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum Family {
-            $($(#[$doc])* $variant,)*
+            $(
+                $(#[$doc])*
+                ///
+                #[doc = concat!("Effective: ", $effective, ".")]
+                $variant,
+            )*
         }
 
         impl Family {
@@ -53,37 +58,73 @@ macro_rules! families {
 
 families! {
     /// A directed link is cut.
+    ///
+    /// Offered: a packet was sent to another host, or arrived from one, while any link was cut.
+    /// Fired: that link was cut, and the packet is lost.
     Partition = "net.partition",
-        "a packet that would have arrived was lost, or stream bytes arrived later than they would";
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// A packet is lost with some probability.
+    ///
+    /// Offered: a packet was sent on a link that may lose some. Fired: it was lost.
     Loss = "net.loss",
-        "a datagram did not arrive, or stream bytes arrived later than they would";
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// A link loses packets for a while (a gray failure).
+    ///
+    /// Offered: a packet was sent on a gray link. Fired: it was lost.
     Gray = "net.gray",
-        "a datagram did not arrive, or stream bytes arrived later than they would";
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// Bits of a packet are flipped.
+    ///
+    /// Offered: a packet was sent on a link that may flip bits. Fired: bits were flipped; a packet
+    /// of a stream is lost to its checksum.
     Corrupt = "net.corrupt",
-        "a program received a datagram with flipped bits, or stream bytes arrived later";
+        "a program received a byte with flipped bits, or as for a loss if it was of a stream";
     /// A datagram arrives twice.
-    Duplicate = "net.duplicate", "a socket received the second copy";
+    ///
+    /// Offered: a datagram was sent on a link that may double some. Fired: there is a second copy.
+    Duplicate = "net.duplicate", "a program received the second copy";
     /// A datagram is held up, so that later ones overtake it.
-    Reorder = "net.reorder", "a socket received a datagram later than it would have";
+    ///
+    /// Offered: a datagram was sent on a link that may hold some up. Fired: it was held up.
+    Reorder = "net.reorder", "a program received a datagram that came later than it would have";
     /// A link takes longer for a while.
-    Delay = "net.delay", "a packet that somebody received arrived later than it would have";
+    ///
+    /// Offered: a packet was sent on a link with a delay. Fired: the delay drawn is above zero.
+    Delay = "net.delay",
+        "what a live program or stream received came later than it would have, for this packet";
     /// A link carries no more than its bandwidth.
+    ///
+    /// Offered: a packet was sent on a link with a bandwidth. Fired: it waited for its turn, at its
+    /// host or in the queue, which counts once; or it found the queue full and is lost.
     Bandwidth = "net.bandwidth",
-        "a packet waited in the queue before it was received, or found it full and was missed";
+        "a packet that was received had waited, or one that found the queue full was missed";
     /// A link keeps its packets until the clog ends.
-    Clog = "net.clog", "a packet was kept that somebody would have received";
+    ///
+    /// Offered and fired: a packet came to a clogged link and is kept; so are acknowledgements,
+    /// and copies of what is kept already.
+    Clog = "net.clog",
+        "a packet that was kept was received later than it came, or its sender gave up";
     /// A link keeps its packets until the test decides on them.
-    Hold = "net.hold", "a packet was kept that somebody would have received";
+    ///
+    /// Offered and fired: as for a clog.
+    Hold = "net.hold",
+        "a packet that was kept was received later than it came, was missed, or its sender gave up";
     /// A connection is reset from outside.
-    Reset = "net.reset", "an end of the connection was still open";
+    ///
+    /// Offered and fired: an end of a connection was reset.
+    Reset = "net.reset", "a program holds the end, or will accept it, and is told";
     /// The answer of the name server takes time.
+    ///
+    /// Offered: the name server was asked while it may be slow. Fired: its answer takes time.
     DnsDelay = "dns.delay", "a program was given an answer later than it would have been";
     /// A lookup fails for now.
+    ///
+    /// Offered: the name server was asked while it may fail, for whomever. Fired: this one fails.
     DnsFailure = "dns.failure", "a program was given the error";
     /// The name server answers with what was true before.
+    ///
+    /// Offered: the name server was asked while it may be stale. Fired: it gives what was true
+    /// before the last change, if there was one.
     DnsStale = "dns.stale", "a program was given an answer that was not true when it asked";
     /// A node loses power: tasks and memory are gone.
     Crash = "process.crash", "at least one unfinished task was dropped";

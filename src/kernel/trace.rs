@@ -138,6 +138,19 @@ kinds! {
     LookupsFailing = "lookups failing";
     /// A test's own mark; subject: hash of its name, value: its number.
     Mark = "mark";
+    /// A Unix socket got its name; subject: hash of it, value: 1 for a listener, else 0.
+    UnixBound = "unix socket bound";
+    /// Two Unix sockets were connected; subject: the one that asked, value: the other.
+    UnixConnected = "unix sockets connected";
+    /// Bytes of a stream, or a datagram, were queued at a Unix socket; subject: that socket,
+    /// value: length.
+    UnixSent = "sent to unix socket";
+    /// A Unix stream ended; subject: the socket that reads its end.
+    UnixFinished = "unix stream finished";
+    /// A Unix stream was reset; subject: the socket that hears of it.
+    UnixReset = "unix stream reset";
+    /// The path of a Unix socket was removed; subject: hash of it.
+    UnixRemoved = "unix path removed";
 }
 
 /// One thing that happened.

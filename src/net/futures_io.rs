@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead as TokioRead, AsyncWrite as TokioWrite, ReadBuf};
 
 use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::stream::TcpStream;
+use super::unix;
+use super::unix::stream::UnixStream;
 
 macro_rules! read {
     ($($stream:ty),*) => {
@@ -73,4 +75,6 @@ macro_rules! write {
 }
 
 read!(TcpStream, ReadHalf<'_>, OwnedReadHalf);
+read!(UnixStream, unix::ReadHalf<'_>, unix::OwnedReadHalf);
 write!(TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+write!(UnixStream, unix::WriteHalf<'_>, unix::OwnedWriteHalf);

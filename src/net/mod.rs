@@ -4,6 +4,8 @@
 //! handle acts for the node that made it, wherever it is polled, and is worth nothing once that
 //! node's process has ended.
 //!
+//! Unix sockets are in [`unix`]: they connect tasks of one node.
+//!
 //! Addresses may name nodes: every node resolves to its addresses, and `localhost` to loopback.
 //!
 //! ```
@@ -30,11 +32,12 @@
 //!
 //! # Fidelity
 //! Errors are those that Linux gives. A linger other than zero, `set_ttl`, `set_quickack`, the
-//! type of service and the traffic class are remembered and change nothing. There is no multicast
-//! or broadcast. A packet in flight when its link is cut is lost if the link is still cut at its
-//! arrival. Nothing reaches a host that lost power while the packet was in flight, even if it is up
-//! again. Streams have no congestion control; what else they leave out is told where they are
-//! modelled, in `src/model/net/mod.rs`.
+//! type of service and the traffic class are remembered and change nothing. All nodes are on one
+//! network: a broadcast means them all, and each copy for a member of a group crosses its own link.
+//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. Nothing
+//! reaches a host that lost power while the packet was in flight, even if it is up again. Streams
+//! have no congestion control; what else they leave out is told where they are modelled, in
+//! `src/model/net/mod.rs`.
 //!
 //! What is ready is exact. tokio remembers that a socket was ready until a call would have waited,
 //! and so may say that there is something to read when all was read just now.
@@ -53,6 +56,7 @@ mod socket;
 mod split;
 mod stream;
 mod udp;
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use listener::TcpListener;
@@ -60,6 +64,9 @@ pub use ready::{Interest, Ready};
 pub use socket::TcpSocket;
 pub use stream::TcpStream;
 pub use udp::UdpSocket;
+pub use unix::datagram::UnixDatagram;
+pub use unix::listener::UnixListener;
+pub use unix::stream::UnixStream;
 
 /// Parts of a TCP stream, as in `tokio::net::tcp`.
 pub mod tcp {

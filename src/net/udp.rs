@@ -1,5 +1,8 @@
 //! Datagram sockets.
 
+mod buffers;
+mod options;
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +17,8 @@ use crate::model::net::{SocketId, Take};
 
 /// A UDP socket: `tokio::net::UdpSocket` on the simulated network.
 ///
-/// Dropping it closes it.
+/// Dropping it closes it. Of tokio's methods it lacks those that name a socket of the system or a
+/// device: `from_std`, `into_std`, `as_fd` and the like, `device` and `bind_device`.
 ///
 /// ```
 /// use stormglass::net::UdpSocket;
@@ -46,7 +50,8 @@ impl UdpSocket {
     /// Binds a socket on the running node; port 0 takes an ephemeral one.
     ///
     /// # Errors
-    /// `AddrInUse`, `AddrNotAvailable`, and those of resolving.
+    /// `AddrInUse`, `AddrNotAvailable`, and those of resolving; `InvalidInput` and `ENODEV` for the
+    /// address of a group of IPv6 whose scope needs an interface.
     ///
     /// # Panics
     /// If this thread runs no simulation.
@@ -70,7 +75,7 @@ impl UdpSocket {
     /// The address to which the socket is connected.
     ///
     /// # Errors
-    /// `NotConnected`.
+    /// `NotConnected`, also if it is connected to port 0.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.home.call(|net, _| net.udp_peer(self.id))
     }
@@ -78,6 +83,7 @@ impl UdpSocket {
     /// Fixes the address to which the socket sends, and from which alone it receives.
     ///
     /// # Errors
+    /// `PermissionDenied` for a broadcast address without [`set_broadcast`](Self::set_broadcast),
     /// `NetworkUnreachable` and the like, and those of resolving.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         let host = resolve(&addr);
@@ -143,8 +149,8 @@ impl UdpSocket {
     /// Sends a datagram to the connected address.
     ///
     /// # Errors
-    /// `EDESTADDRREQ` if the socket is not connected, `EMSGSIZE` above 65,507 bytes,
-    /// `ConnectionRefused` if an earlier datagram found nobody.
+    /// `EDESTADDRREQ` if the socket is not connected, `EMSGSIZE` above 65,507 bytes with IPv4 and
+    /// 65,527 with IPv6, `ConnectionRefused` if an earlier datagram found nobody.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.try_send(buf)
     }
@@ -165,11 +171,13 @@ impl UdpSocket {
         self.home.call(|net, base| net.udp_send(base, self.id, buf))
     }
 
-    /// Sends a datagram to an address, the first that `target` resolves to.
+    /// Sends a datagram to an address, the first that `target` resolves to: to one node, to all, or
+    /// to those that joined a group.
     ///
     /// # Errors
-    /// `EMSGSIZE` above 65,507 bytes, `InvalidInput` for port 0, `NetworkUnreachable` and the like,
-    /// and those of resolving.
+    /// `EMSGSIZE` above 65,507 bytes with IPv4 and 65,527 with IPv6, `InvalidInput` for port 0,
+    /// `PermissionDenied` for a broadcast without [`set_broadcast`](Self::set_broadcast),
+    /// `NetworkUnreachable` and the like, and those of resolving.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
         let host = resolve(&target);
         match host.await?.first() {

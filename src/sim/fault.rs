@@ -1,7 +1,6 @@
 //! Faults of the network that are on, and how they end.
 
 use super::Network;
-use crate::exec::context;
 use crate::model::net::LinkFaultId;
 
 /// A fault of the network that has begun. It lasts until it is ended here, its links are healed, or
@@ -53,9 +52,7 @@ impl Drop for FaultGuard {
     fn drop(&mut self) {
         // After the simulation there is nothing to end, and a node that goes down ends nothing: the
         // fault was not its own doing.
-        let network = self.fault.network;
-        let running = context::try_with(|context| network.is_of(context.id));
-        if running == Some(true) {
+        if self.fault.network.owner().is_running() {
             self.fault.end();
         }
     }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::owner::Owner;
 use super::{GroupBuilder, Names, Network, Node, NodeBuilder};
 use crate::exec::context;
 use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
@@ -9,12 +10,14 @@ use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
 /// The simulation, as its test sees it. Copies name the same simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Sim {
-    id: u64,
+    owner: Owner,
 }
 
 impl Sim {
     pub(crate) const fn new(id: u64) -> Self {
-        Self { id }
+        Self {
+            owner: Owner::new(id),
+        }
     }
 
     /// A node to be made.
@@ -22,7 +25,7 @@ impl Sim {
     /// Its name is its host name, and the key of everything random about it: the same name gives
     /// the same draws, whatever other nodes there are.
     pub fn node(&self, name: impl Into<String>) -> NodeBuilder {
-        self.check();
+        self.owner.check();
         NodeBuilder::new(name.into())
     }
 
@@ -45,7 +48,7 @@ impl Sim {
         name: impl Into<String>,
         sizes: core::ops::RangeInclusive<u32>,
     ) -> GroupBuilder {
-        self.check();
+        self.owner.check();
         GroupBuilder::new(name.into(), sizes)
     }
 
@@ -53,19 +56,19 @@ impl Sim {
     /// can be cut and its clocks bent, but it cannot go down.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Node> {
-        self.check();
+        self.owner.check();
         let id = context::world(|world, _| world.find_node(name))?;
-        Some(Node::new(self.id, id))
+        Some(Node::new(self.owner, id))
     }
 
     /// All nodes but the test's own, in the order of creation.
     #[must_use]
     pub fn nodes(&self) -> Vec<Node> {
-        self.check();
+        self.owner.check();
         context::world(|world, _| {
             let numbers = (1..).zip(&world.nodes[1..]).map(|(number, _)| number);
             numbers
-                .map(|number| Node::new(self.id, NodeId::new(number)))
+                .map(|number| Node::new(self.owner, NodeId::new(number)))
                 .collect()
         })
     }
@@ -73,21 +76,21 @@ impl Sim {
     /// The network between the nodes.
     #[must_use]
     pub fn network(&self) -> Network {
-        self.check();
-        Network::new(self.id)
+        self.owner.check();
+        Network::new(self.owner)
     }
 
     /// The names of hosts.
     #[must_use]
     pub fn names(&self) -> Names {
-        self.check();
-        Names::new(self.id)
+        self.owner.check();
+        Names::new(self.owner)
     }
 
     /// True virtual time since the beginning, whatever any node's clock shows.
     #[must_use]
     pub fn now(&self) -> SimTime {
-        self.check();
+        self.owner.check();
         context::with(|context| context.now())
     }
 
@@ -100,35 +103,25 @@ impl Sim {
     /// The seed of this run.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.check();
+        self.owner.check();
         context::world(|world, _| world.seed)
     }
 
     /// Steps of the trace so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.check();
+        self.owner.check();
         context::world(|world, _| world.base.trace.steps())
     }
 
     /// Adds a mark to the trace, and so to the digest: a name and a number that say how far the
     /// test has come.
     pub fn mark(&self, name: &str, number: u64) {
-        self.check();
+        self.owner.check();
         let key = EntityKey::of(name).number();
         context::alive(|context| {
             let node = context.current.node.get();
             context.world(|world| world.base.record(node, Kind::Mark, key, number));
         });
-    }
-
-    #[track_caller]
-    fn check(&self) {
-        let same = context::try_with(|context| context.id == self.id);
-        assert!(
-            same == Some(true),
-            "this handle belongs to a simulation that is not the one running on this thread: use \
-             the handle that the test function was given"
-        );
     }
 }

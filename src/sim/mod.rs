@@ -15,6 +15,7 @@ mod names;
 mod network;
 mod node;
 mod outcome;
+mod owner;
 mod packet;
 
 pub use builder::Builder;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Node;
+use super::owner::Owner;
 use crate::exec::{World, context};
 use crate::model::net::{DnsConfig, Failing};
 
@@ -40,12 +41,12 @@ use crate::model::net::{DnsConfig, Failing};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
-    sim: u64,
+    owner: Owner,
 }
 
 impl Names {
-    pub(crate) const fn new(sim: u64) -> Self {
-        Self { sim }
+    pub(super) const fn new(owner: Owner) -> Self {
+        Self { owner }
     }
 
     /// Gives a name its addresses, in the order in which an answer lists them. A stale answer has
@@ -80,7 +81,7 @@ impl Names {
     #[must_use]
     #[track_caller]
     pub fn get(&self, name: &str) -> Vec<IpAddr> {
-        self.check();
+        self.owner.check();
         context::world(|world, _| world.net.name(name).to_vec())
     }
 
@@ -147,18 +148,8 @@ impl Names {
     /// ended.
     #[track_caller]
     fn act(&self, f: impl FnOnce(&mut World)) {
-        self.check();
+        self.owner.check();
         context::alive(|context| context.world(f));
-    }
-
-    #[track_caller]
-    fn check(&self) {
-        let same = context::with(|context| context.id == self.sim);
-        assert!(
-            same,
-            "these names belong to another simulation than the one running on this thread: keep \
-             their handle inside the test function"
-        );
     }
 }
 
@@ -181,7 +172,7 @@ impl Drop for NamesGuard {
     fn drop(&mut self) {
         let Some(fault) = self.fault else { return };
         // After the simulation there is nothing to end.
-        if context::try_with(|context| context.id == self.names.sim) == Some(true) {
+        if self.names.owner.is_running() {
             self.names
                 .act(|world| world.net.end_failing_lookups(&mut world.base, fault));
         }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::Node;
 use super::fault::Fault;
 use super::links::{Links, ids};
+use super::owner::Owner;
 use super::packet::Packet;
 use crate::exec::{World, context};
 use crate::kernel::{Choices, Distribution, EntityKey, NodeId, Probability, Site};
@@ -21,12 +22,12 @@ const SWIZZLE: Site = Site::new("net.swizzle");
 /// another simulation than theirs, and do nothing if called by code of a node that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    sim: u64,
+    owner: Owner,
 }
 
 impl Network {
-    pub(crate) const fn new(sim: u64) -> Self {
-        Self { sim }
+    pub(super) const fn new(owner: Owner) -> Self {
+        Self { owner }
     }
 
     /// Cuts the link from one node to another: from now on nothing sent on it arrives, and
@@ -194,7 +195,7 @@ impl Network {
         let packets = self.act(|world| world.net.in_flight()).unwrap_or_default();
         let packets = packets.into_iter();
         packets
-            .map(|packet| Packet::new(self.sim, packet))
+            .map(|packet| Packet::new(self.owner, packet))
             .collect()
     }
 
@@ -362,8 +363,8 @@ impl Network {
         self.act(|world| world.net.set_link(from.id(), to.id(), config));
     }
 
-    pub(super) const fn is_of(&self, sim: u64) -> bool {
-        self.sim == sim
+    pub(super) const fn owner(&self) -> Owner {
+        self.owner
     }
 
     #[track_caller]
@@ -387,12 +388,7 @@ impl Network {
     /// ended.
     #[track_caller]
     fn act<T>(&self, f: impl FnOnce(&mut World) -> T) -> Option<T> {
-        let same = context::with(|context| self.is_of(context.id));
-        assert!(
-            same,
-            "this network belongs to another simulation than the one running on this thread: keep \
-             its handle inside the test function"
-        );
+        self.owner.check();
         context::alive(|context| context.world(f))
     }
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use super::owner::Owner;
 use super::{Clock, State};
 use crate::exec::{Context, Ending, JoinHandle, Program, World, context, end_self, spawn_on};
 use crate::kernel::{EntityKey, Kind, NodeId};
@@ -65,7 +66,7 @@ impl<T: ProgramResult, E: fmt::Debug> ProgramResult for Result<T, E> {
 /// A simulated machine, as its test sees it. Copies name the same machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
-    sim: u64,
+    owner: Owner,
     id: NodeId,
 }
 
@@ -175,7 +176,7 @@ impl NodeBuilder {
                 }
             });
             Node {
-                sim: context.id,
+                owner: Owner::new(context.id),
                 id,
             }
         });
@@ -184,8 +185,8 @@ impl NodeBuilder {
 }
 
 impl Node {
-    pub(crate) const fn new(sim: u64, id: NodeId) -> Self {
-        Self { sim, id }
+    pub(super) const fn new(owner: Owner, id: NodeId) -> Self {
+        Self { owner, id }
     }
 
     /// Its number.
@@ -364,7 +365,7 @@ impl Node {
         F: Future + 'static,
     {
         let location = Location::caller();
-        self.check();
+        self.owner.check();
         context::with(|context| spawn_on(context, self.id, location, future))
     }
 
@@ -394,7 +395,7 @@ impl Node {
     /// Reads from the world.
     #[track_caller]
     pub(super) fn read<R>(&self, f: impl FnOnce(&mut World) -> R) -> R {
-        self.check();
+        self.owner.check();
         context::world(|world, _| f(world))
     }
 
@@ -402,7 +403,7 @@ impl Node {
     /// has ended.
     #[track_caller]
     pub(super) fn act<R>(&self, f: impl FnOnce(&Rc<Context>) -> R) -> Option<R> {
-        self.check();
+        self.owner.check();
         context::alive(f)
     }
 
@@ -414,16 +415,6 @@ impl Node {
             self.id != NodeId::TEST,
             "the node `test` runs the test itself and cannot go down or stand still: make a node \
              for what shall"
-        );
-    }
-
-    #[track_caller]
-    fn check(&self) {
-        let same = context::with(|context| context.id == self.sim);
-        assert!(
-            same,
-            "this node belongs to another simulation than the one running on this thread: keep \
-             handles of nodes inside the test function"
         );
     }
 
@@ -544,10 +535,10 @@ impl<F> Drop for NodeChange<F> {
         let Some(waker) = self.waker.take() else {
             return;
         };
+        if !self.node.owner.is_running() {
+            return;
+        }
         let forgotten = context::try_with(|context| {
-            if context.id != self.node.sim {
-                return None;
-            }
             let mut world = context.world.borrow_mut();
             let changed = world.node(self.node.id).changed;
             world.base.waiters.forget(changed, &waker)

@@ -1,6 +1,7 @@
 //! A packet that a link keeps, as a test sees it.
 
 use super::Node;
+use super::owner::Owner;
 use crate::kernel::SimTime;
 use crate::model::net::{InFlight, PacketKind};
 
@@ -22,11 +23,11 @@ pub struct Packet {
 }
 
 impl Packet {
-    pub(super) fn new(sim: u64, packet: InFlight) -> Self {
+    pub(super) fn new(owner: Owner, packet: InFlight) -> Self {
         Self {
             number: packet.number,
-            from: Node::new(sim, packet.from),
-            to: Node::new(sim, packet.to),
+            from: Node::new(owner, packet.from),
+            to: Node::new(owner, packet.to),
             kind: packet.what,
             payload: packet.payload,
             since: packet.since,

@@ -252,3 +252,24 @@ fn a_stop_leaves_no_deadline_behind() {
     ));
     assert_eq!(outcome.end.as_duration(), Duration::from_millis(1));
 }
+
+#[test]
+fn a_handle_of_another_simulation_is_refused_in_the_same_words() {
+    let theirs = Builder::new().run(|sim| async move {
+        let node = sim.node("a").idle();
+        (sim, node, sim.network(), sim.names())
+    });
+    let (sim, node, network, names) = theirs.unwrap();
+    let misuses: [Box<dyn Fn()>; 4] = [
+        Box::new(move || sim.mark("misused", 1)),
+        Box::new(move || drop(node.name())),
+        Box::new(move || network.heal_all()),
+        Box::new(move || drop(names.get("a"))),
+    ];
+    for (n, misuse) in misuses.into_iter().enumerate() {
+        let outcome = Builder::new().run(async move |_| misuse());
+        let words = outcome.failed.expect("it is misused").to_string();
+        let expected = "this handle belongs to another simulation than the one running";
+        assert!(words.contains(expected), "misuse {n}: {words}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Every public handle is `Send + Sync`, so that crates with such bounds compile.
 
+use stormglass::net::{UnixDatagram, UnixListener, UnixStream, unix};
 use stormglass::sim::{
     Clock, Fault, FaultGuard, Group, GroupBuilder, Links, Names, NamesGuard, Network, Node,
     NodeBuilder, NodeContext, Packet, Sim,
@@ -37,4 +38,13 @@ fn handles_are_send_and_sync() {
     send_sync::<Interval>();
     send_sync::<Instant>();
     send_sync::<NodeContext>();
+    send_sync::<UnixDatagram>();
+    send_sync::<UnixListener>();
+    send_sync::<UnixStream>();
+    send_sync::<unix::OwnedReadHalf>();
+    send_sync::<unix::OwnedWriteHalf>();
+    send_sync::<unix::ReadHalf<'_>>();
+    send_sync::<unix::WriteHalf<'_>>();
+    send_sync::<unix::SocketAddr>();
+    send_sync::<unix::UCred>();
 }

@@ -30,15 +30,41 @@ pub(super) struct Route {
     pub(super) source: IpAddr,
 }
 
+/// Whom an address means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The host that has it.
+    One,
+    /// All hosts.
+    Broadcast,
+    /// The hosts that joined a group.
+    Group,
+}
+
+impl Reach {
+    /// What a concrete address means. There are no networks within the network, so there is one
+    /// broadcast address, and that of the loopback.
+    #[inline]
+    pub(super) fn of(address: IpAddr) -> Self {
+        const WITHIN_A_HOST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+        match address {
+            _ if address.is_multicast() => Self::Group,
+            IpAddr::V4(ip) if ip.is_broadcast() || ip == WITHIN_A_HOST => Self::Broadcast,
+            IpAddr::V4(_) | IpAddr::V6(_) => Self::One,
+        }
+    }
+}
+
 impl Addresses {
     /// Gives an address to a node.
     ///
     /// # Panics
-    /// If the address is a wildcard or a loopback address, or another node has it.
+    /// If the address is a wildcard, a loopback address or that of many, or another node has it.
     #[track_caller]
     pub(super) fn add(&mut self, address: IpAddr, node: NodeId) {
         let address = address.to_canonical();
-        let usable = !address.is_unspecified() && !is_loopback(address);
+        let is_of_many = Reach::of(address) != Reach::One;
+        let usable = !address.is_unspecified() && !is_loopback(address) && !is_of_many;
         assert!(
             usable,
             "{address} cannot be a node's own: give an address that others can reach"
@@ -64,7 +90,8 @@ impl Addresses {
         }
     }
 
-    /// The way from a socket bound to `bound` on `node`, whose addresses are `own`, to `to`.
+    /// The way from a socket bound to `bound` on `node`, whose addresses are `own`, to `to`. The
+    /// way to many has no end: it leads to [`NOWHERE`].
     ///
     /// # Errors
     /// `EAFNOSUPPORT`, `ENETUNREACH` and `EINVAL` as Linux gives them.
@@ -88,7 +115,9 @@ impl Addresses {
         }
         let is_own = own.contains(&to);
         let local = is_own || is_loopback(to);
-        let source = if !bound.is_unspecified() {
+        // Who receives what is for many does not send from there.
+        let is_source = !bound.is_unspecified() && Reach::of(bound.to_canonical()) == Reach::One;
+        let source = if is_source {
             bound.to_canonical()
         } else if is_own {
             to
@@ -101,7 +130,7 @@ impl Addresses {
         if local {
             return Ok(Route { node, to, source });
         }
-        if is_loopback(source) {
+        if is_loopback(source) && Reach::of(to) == Reach::One {
             // A packet with this source must not leave the host.
             return Err(os_error(libc::EINVAL));
         }
@@ -217,6 +246,36 @@ mod tests {
         check("0.0.0.0", "fd00::2", Err(libc::EAFNOSUPPORT));
         check("::", "fd00::2", Err(libc::ENETUNREACH));
         check("::1", "10.0.0.2", Err(libc::ENETUNREACH));
+        for many in ["239.1.1.1", "255.255.255.255"] {
+            check("0.0.0.0", many, Ok((u32::MAX, many, "10.0.0.1")));
+            check("127.0.0.1", many, Ok((u32::MAX, many, "127.0.0.1")));
+            check(many, "10.0.0.2", Ok((2, "10.0.0.2", "10.0.0.1")));
+        }
+        let within = "127.255.255.255";
+        check("0.0.0.0", within, Ok((1, within, "127.0.0.1")));
+        check("::", "ff02::1", Err(libc::ENETUNREACH));
+    }
+
+    #[test]
+    fn some_addresses_mean_many() {
+        for (address, expected) in [
+            ("255.255.255.255", Reach::Broadcast),
+            ("127.255.255.255", Reach::Broadcast),
+            ("10.255.255.255", Reach::One),
+            ("224.0.0.0", Reach::Group),
+            ("239.255.255.255", Reach::Group),
+            ("240.0.0.0", Reach::One),
+            ("ff02::1", Reach::Group),
+            ("fe80::1", Reach::One),
+        ] {
+            assert_eq!(Reach::of(ip(address)), expected, "{address}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "239.1.1.1 cannot be a node's own")]
+    fn a_group_has_no_owner() {
+        Addresses::default().add(ip("239.1.1.1"), NodeId::new(1));
     }
 
     #[test]

@@ -7,11 +7,14 @@
 use core::time::Duration;
 use std::net::SocketAddr;
 
+use super::addr::NOWHERE;
 use super::flows::Parting;
+use super::kept::receiver_of;
+use super::marks::Marks;
 use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::pipe::Pipe;
-use super::wire::Passage;
+use super::wire::{Passage, Start};
 use super::{Effects, Fabric, NetEvent, Signal, SocketId};
 use crate::kernel::{EventKey, Family, Kind, NodeId, SimTime};
 
@@ -296,58 +299,109 @@ impl Fabric {
         connections.flat_map(|connection| Side::BOTH.map(|side| EndId { connection, side }))
     }
 
-    /// Sends a packet without data from an end to the other, behind all that it sent before; says
-    /// what becomes of it.
-    pub(super) fn send_packet<F: Effects>(
+    /// Sends a packet without data from an end to the other, behind all that it sent before.
+    pub(super) fn send_packet<F: Effects>(&mut self, fx: &mut F, from: EndId, event: NetEvent) {
+        if let Passage::Lost(family) = self.send_bytes(fx, from, 0, Start::AT_ONCE, event)
+            && self.makes_a_difference(event)
+        {
+            self.wire.effective(family);
+        }
+    }
+
+    /// Sends a packet with that many bytes of data; says what becomes of it.
+    #[inline]
+    pub(super) fn send_bytes<F: Effects>(
         &mut self,
         fx: &mut F,
         from: EndId,
-        event: NetEvent,
+        bytes: u64,
+        start: Start,
+        mut event: NetEvent,
     ) -> Passage {
         let Some(connection) = self.connections.get_mut(from.connection) else {
             return Passage::Nowhere;
         };
         let (node, to) = connection.way_of(from.side);
-        let passage = self.wire.send(fx, node, to, HEADER_BYTES);
-        if let Passage::Arrives(at) = passage {
+        let mut passage = self.wire.send(fx, node, to, bytes + HEADER_BYTES, start);
+        if let Passage::Arrives { at, marks } = &mut passage {
+            let gap = match start {
+                Start::Behind(gap) => gap,
+                Start::InTurn => Duration::ZERO,
+            };
             let pipe = connection.pipe_mut(from.side);
-            pipe.last_arrival = at.max(pipe.last_arrival);
+            let earliest = pipe.last_arrival.saturating_add(gap);
+            pipe.last_arrival = earliest.max(*at);
+            if *at <= earliest {
+                // What is before it makes it as late.
+                *marks = Marks::NONE;
+            }
+            if !marks.is_empty()
+                && let Some(place) = event.marks_mut()
+            {
+                *place = *marks;
+            }
             fx.schedule(pipe.last_arrival, event);
         }
         passage
     }
 
-    /// Whether a cut, or a host that is down, swallows what arrives at an end now.
-    pub(super) fn swallows(&mut self, to: EndId) -> bool {
+    /// Whether a cut, or a host that is down, swallows a packet of a stream without data that
+    /// arrives now.
+    pub(super) fn swallows(&mut self, event: NetEvent) -> bool {
+        let Some(to) = receiver_of(event) else {
+            return false;
+        };
         let Some(connection) = self.connections.get(to.connection) else {
             return true;
         };
         let (node, from) = connection.way_of(to.side);
         if self.wire.blocks(from, node) {
-            self.wire.effective(Family::Partition);
+            if self.makes_a_difference(event) {
+                self.wire.effective(Family::Partition);
+            }
             return true;
         }
         !self.host(node).up
     }
 
-    /// Sends a packet without data that makes a difference if it is lost.
-    pub(super) fn send_signal<F: Effects>(&mut self, fx: &mut F, from: EndId, event: NetEvent) {
-        if let Passage::Lost(family) = self.send_packet(fx, from, event) {
-            self.wire.effective(family);
+    /// Counts what happened to a packet of a stream that makes a difference; it is not one of those
+    /// that keep this end waiting any more.
+    #[inline]
+    pub(super) fn count_seen(&mut self, waits: EndId, marks: Marks) {
+        if marks.is_empty() {
+            return;
+        }
+        self.wire.count_marks(marks);
+        if let Some(connection) = self.connections.get_mut(waits.connection) {
+            connection.pipe_mut(waits.side).silenced.remove(marks);
+        }
+    }
+
+    /// An end gives the connection up, since it hears nothing: faults are why, unless the other
+    /// host is down, and the program is told.
+    pub(super) fn count_silence(&mut self, id: EndId) {
+        let Some(connection) = self.connections.get(id.connection) else {
+            return;
+        };
+        let silenced = connection.pipe(id.side).silenced;
+        let told = connection.end(id.side).owner == Owner::Program;
+        let to = connection.end(id.side.other()).node;
+        if told && to != NOWHERE && self.host(to).up {
+            self.count_seen(id, silenced);
         }
     }
 
     /// Sends a reset from an end. Nobody sends it again if it is lost: the other end will hear of
     /// it when it next sends something.
     pub(super) fn send_reset<F: Effects>(&mut self, fx: &mut F, from: EndId) {
-        let receiver = from.other();
-        self.send_signal(fx, from, NetEvent::Reset { receiver });
+        let event = NetEvent::Reset {
+            receiver: from.other(),
+            marks: Marks::NONE,
+        };
+        self.send_packet(fx, from, event);
     }
 
-    pub(super) fn on_reset<F: Effects>(&mut self, fx: &mut F, at: EndId) {
-        if self.swallows(at) {
-            return;
-        }
+    pub(super) fn on_reset<F: Effects>(&mut self, fx: &mut F, at: EndId, marks: Marks) {
         let Some(connection) = self.connections.get_mut(at.connection) else {
             return;
         };
@@ -377,6 +431,9 @@ impl Fabric {
             State::Answering | State::Open => (Kind::StreamReset, Some(libc::ECONNRESET)),
         };
         fx.record(kind, node, at.subject(), 0, &[]);
+        if end.owner != Owner::Nobody {
+            self.wire.count_marks(marks);
+        }
         self.die(fx, at, error);
     }
 

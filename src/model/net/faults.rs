@@ -3,10 +3,10 @@
 //! Owns the order of what happens at both moments, so that the trace tells of it and what waits for
 //! it goes on.
 
-use super::connection::State;
+use super::connection::{Owner, State};
 use super::trouble::{Change, Pair};
 use super::{Effects, Fabric, LinkFault, LinkFaultId, NetEvent};
-use crate::kernel::{EntityKey, Kind, NodeId};
+use crate::kernel::{EntityKey, Family, Kind, NodeId};
 
 impl Fabric {
     /// Begins a fault on links, until it is [ended](Self::end_fault) or the links are healed.
@@ -123,7 +123,16 @@ impl Fabric {
                 State::Void | State::Dead => continue,
             };
             if entry.way_of(id.side) == (node, peer) {
+                // Whoever is not accepted yet is told when the program first uses it.
+                let told = match entry.end(id.side).owner {
+                    Owner::Program => true,
+                    Owner::Listener(_) => entry.end(id.side).state == State::Open,
+                    Owner::Nobody => false,
+                };
                 self.wire.count_reset();
+                if told {
+                    self.wire.effective(Family::Reset);
+                }
                 fx.record(Kind::StreamReset, node, id.subject(), 1, &[]);
                 self.die(fx, id, Some(error));
             }
@@ -159,6 +168,7 @@ impl Fabric {
     /// Puts changes of links into the trace, and sees to what they mean for packets on their way.
     fn tell<F: Effects>(&mut self, fx: &mut F, changes: &[(Pair, Change)]) {
         let mut stopped = false;
+        let mut released = Vec::new();
         for ((from, to), change) in changes {
             let kind = match change {
                 Change::Cut => Kind::LinkCut,
@@ -171,8 +181,12 @@ impl Fabric {
             fx.record(kind, *from, u64::from(to.number()), 0, &[]);
             stopped |= matches!(change, Change::Cut | Change::Held);
             if *change == Change::Released {
-                self.release(fx, (*from, *to));
+                released.push((*from, *to));
             }
+        }
+        if !released.is_empty() {
+            released.sort_unstable();
+            self.release(fx, &released);
         }
         if stopped {
             self.judge_acknowledgements_at_arrival(fx);

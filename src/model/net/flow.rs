@@ -9,9 +9,10 @@ use core::time::Duration;
 
 use super::connection::{EndId, HEADER_BYTES, Owner, State};
 use super::flows::Parting;
+use super::marks::Marks;
 use super::pipe::Segment;
 use super::trouble::Pair;
-use super::wire::{LOOPBACK_MTU_BYTES, Passage};
+use super::wire::{LOOPBACK_MTU_BYTES, Passage, Start};
 use super::{Effects, Fabric, NetEvent};
 use crate::kernel::{Family, Kind, SimTime};
 
@@ -47,7 +48,7 @@ impl Fabric {
             };
             let pair = connection.way_of(id.side);
             let (end, pipe) = connection.sending(id.side);
-            let Some((start, mut length)) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
+            let Some((begin, mut length)) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
                 return;
             };
             let holds = pipe.holds_small() && !end.options.nodelay;
@@ -56,10 +57,10 @@ impl Fabric {
                 if holds {
                     return;
                 }
-                let segment = pipe.next_segment(start, length);
+                let segment = pipe.next_segment(begin, length);
                 pipe.note_small();
                 let more = pipe.is_torn();
-                self.launch(fx, id, segment, gap);
+                self.launch(fx, id, segment, Start::Behind(gap));
                 if more {
                     continue;
                 }
@@ -93,12 +94,16 @@ impl Fabric {
             } else {
                 self.wire.burst(fx, pair)
             };
-            has_waited = false;
-            let segment = pipe.next_segment(start, limit.min(length));
+            let turn = if core::mem::take(&mut has_waited) {
+                Start::InTurn
+            } else {
+                Start::Behind(gap)
+            };
+            let segment = pipe.next_segment(begin, limit.min(length));
             if limit >= length && rest > 0 && !holds {
                 pipe.note_small();
             }
-            self.launch(fx, id, segment, gap);
+            self.launch(fx, id, segment, turn);
         }
     }
 
@@ -111,32 +116,67 @@ impl Fabric {
         self.watch_news(fx, sender);
     }
 
-    /// Puts a segment on its way, at least `gap` behind all that the end sent before.
+    /// Puts a segment on its way.
     pub(super) fn launch<F: Effects>(
         &mut self,
         fx: &mut F,
         sender: EndId,
         mut segment: Segment,
-        gap: Duration,
+        start: Start,
     ) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
-        let (from, to) = connection.way_of(sender.side);
         segment.acked = connection.pipe(sender.side.other()).arrived();
-        let pipe = connection.pipe_mut(sender.side);
-        match (self.wire).send(fx, from, to, segment.length() + HEADER_BYTES) {
-            Passage::Arrives(at) => {
-                let serial = pipe.next_serial();
-                pipe.last_arrival = at.max(pipe.last_arrival.saturating_add(gap));
-                fx.schedule(pipe.last_arrival, NetEvent::Segment { sender, serial });
-                pipe.depart(segment);
+        let serial = connection.pipe(sender.side).next_serial();
+        let event = NetEvent::Segment { sender, serial };
+        match self.send_bytes(fx, sender, segment.length(), start, event) {
+            Passage::Arrives { marks, .. } => {
+                segment.marks = marks;
+                if let Some(connection) = self.connections.get_mut(sender.connection) {
+                    connection.pipe_mut(sender.side).depart(segment);
+                }
             }
             Passage::Lost(family) => {
-                self.wire.effective(family);
+                self.count_lost(sender, segment, family);
                 self.lose(fx, sender, segment);
             }
             Passage::Nowhere => {}
+        }
+    }
+
+    /// Counts that a segment is lost when it is sent.
+    #[cold]
+    fn count_lost(&mut self, sender: EndId, segment: Segment, family: Family) {
+        let connection = self.connections.get(sender.connection);
+        if connection.is_some_and(|entry| entry.pipe(sender.side).is_news(segment)) {
+            self.count_missed(sender, family);
+        } else if segment.is_probe() {
+            self.count_unheard(sender, family);
+        }
+    }
+
+    /// Counts that what an end sent, and would have brought the other something, is lost.
+    fn count_missed(&mut self, sender: EndId, family: Family) {
+        let connection = self.connections.get(sender.connection);
+        let to = connection.map(|connection| connection.end(sender.side.other()).node);
+        if to.is_some_and(|to| self.host(to).up) {
+            self.wire.effective(family);
+        }
+    }
+
+    /// Counts that word for an end of what has arrived, or the asking for it, is lost: at once if
+    /// the end waits for it, and otherwise when it gives up.
+    pub(super) fn count_unheard(&mut self, sender: EndId, family: Family) {
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
+        let from = connection.end(sender.side.other()).node;
+        let (end, pipe) = connection.sending(sender.side);
+        if !pipe.has_unsent() && !end.is_writer_waiting() {
+            pipe.silenced.add(Marks::of(family));
+        } else if self.host(from).up {
+            self.wire.effective(family);
         }
     }
 
@@ -188,6 +228,7 @@ impl Fabric {
         pipe.retransmit = None;
         if pipe.retries == RETRIES_MAX {
             fx.record(Kind::StreamTimedOut, node, sender.subject(), 0, &[]);
+            self.count_silence(sender);
             self.die(fx, sender, Some(libc::ETIMEDOUT));
             return;
         }
@@ -201,7 +242,7 @@ impl Fabric {
             segment.length(),
             &[],
         );
-        self.launch(fx, sender, segment, Duration::ZERO);
+        self.launch(fx, sender, segment, Start::AT_ONCE);
         self.transmit(fx, sender);
     }
 
@@ -228,7 +269,9 @@ impl Fabric {
         let segment = pipe.arrive(serial);
         if self.wire.blocks(from, to) {
             if pipe.would_deliver(segment) {
-                self.wire.effective(Family::Partition);
+                self.count_missed(sender, Family::Partition);
+            } else if segment.is_probe() {
+                self.count_unheard(sender, Family::Partition);
             }
             self.lose(fx, sender, segment);
             return;
@@ -268,6 +311,7 @@ impl Fabric {
             // What is before it was lost, or comes later.
             self.set_retransmit(fx, sender);
             self.report_gap(fx, sender, segment);
+            self.count_seen(sender, segment.marks);
             if released {
                 self.transmit(fx, receiver);
             }
@@ -289,6 +333,7 @@ impl Fabric {
         }
         if delivery.bytes > 0 || delivery.fin {
             end.wake_reader(fx);
+            self.count_seen(sender, segment.marks);
         }
         self.acknowledge(fx, sender);
         if delivery.fin {
@@ -314,29 +359,29 @@ impl Fabric {
             return;
         }
         let waits = pipe.has_unsent() || end.is_writer_waiting();
-        if self.wire.troubles().stop((from, end.node)).is_some() {
-            pipe.tell_later();
+        if let Some(stop) = self.wire.troubles().stop((from, end.node)) {
+            self.wire.count_kept(stop);
+            pipe.tell_later(Marks::of(stop.family()));
             if pipe.is_unacknowledged() || waits {
                 self.set_retransmit(fx, sender);
             }
             return;
         }
-        match self.wire.send(fx, from, end.node, HEADER_BYTES) {
-            Passage::Arrives(at) => {
-                let more = pipe.tell(at);
+        let start = Start::AT_ONCE;
+        match self.wire.send(fx, from, end.node, HEADER_BYTES, start) {
+            Passage::Arrives { at, marks } => {
+                let more = pipe.tell(at, marks);
                 pipe.retries = 0;
                 if pipe.retransmit.is_some() && (more || !pipe.has_gap()) {
                     self.restart_retransmit(fx, sender, at);
                 }
             }
             Passage::Lost(family) => {
-                if waits {
-                    self.wire.effective(family);
-                }
                 pipe.tell_in_vain();
                 if pipe.is_unacknowledged() {
                     self.set_retransmit(fx, sender);
                 }
+                self.count_unheard(sender, family);
             }
             Passage::Nowhere => {}
         }
@@ -373,15 +418,21 @@ impl Fabric {
         let from = connection.end(sender.side.other()).node;
         let (end, pipe) = connection.sending(sender.side);
         pipe.news_event = None;
+        let waits = pipe.has_unsent() || end.is_writer_waiting();
         let mut unheard = false;
         if self.wire.blocks(from, end.node) {
             pipe.learn_nothing(fx.now());
             unheard = pipe.is_unacknowledged();
-            if pipe.has_unsent() || end.is_writer_waiting() {
+            if waits {
                 self.wire.effective(Family::Partition);
+            } else {
+                pipe.silenced.add(Marks::of(Family::Partition));
             }
         } else {
-            pipe.learn(fx.now());
+            let marks = pipe.learn(fx.now());
+            if waits {
+                self.wire.count_marks(marks);
+            }
         }
         if pipe.is_roomy() {
             end.wake_writer(fx);
@@ -411,16 +462,19 @@ impl Fabric {
         };
         let way = connection.way_of(sender.side.other());
         let (end, pipe) = connection.sending(sender.side);
-        let kept = self.wire.troubles().stop(way).is_some();
-        if end.state == State::Dead || !kept && !self.wire.troubles().is_cut(way) {
+        let stop = self.wire.troubles().stop(way);
+        if end.state == State::Dead || stop.is_none() && !self.wire.troubles().is_cut(way) {
             return;
         }
         pipe.learn(fx.now());
         let Some(at) = pipe.next_news() else {
             return;
         };
-        if kept {
-            pipe.tell_later();
+        if let Some(stop) = stop {
+            for _ in 0..pipe.words() {
+                self.wire.count_kept(stop);
+            }
+            pipe.tell_later(Marks::of(stop.family()));
             if let Some(key) = pipe.news_event.take() {
                 fx.cancel(key);
             }
@@ -430,15 +484,15 @@ impl Fabric {
         }
     }
 
-    /// A link lets go the word of what arrived: what is true now stands for all of it.
-    pub(super) fn acknowledge_what_was_kept<F: Effects>(&mut self, fx: &mut F, link: Pair) {
+    /// Links let go the word of what arrived: what is true now stands for all of it.
+    pub(super) fn acknowledge_what_was_kept<F: Effects>(&mut self, fx: &mut F, links: &[Pair]) {
         for sender in self.ends() {
             let Some(connection) = self.connections.get_mut(sender.connection) else {
                 continue;
             };
-            let here = connection.way_of(sender.side.other()) == link;
-            let pipe = connection.pipe_mut(sender.side);
-            if here && core::mem::take(&mut pipe.news_kept) {
+            let way = connection.way_of(sender.side.other());
+            let kept = !connection.pipe(sender.side).kept_by.is_empty();
+            if kept && links.binary_search(&way).is_ok() {
                 self.acknowledge(fx, sender);
             }
         }

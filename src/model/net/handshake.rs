@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::addr::{NOWHERE, shown};
 use super::connection::{Connection, End, EndId, Owner, Side, State};
 use super::host::{Reuse, Use};
+use super::marks::Marks;
 use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::{
@@ -232,21 +233,29 @@ impl Fabric {
             let event = NetEvent::Syn {
                 connection: client.connection,
                 boot,
+                marks: Marks::NONE,
             };
-            self.send_signal(fx, client, event);
+            self.send_packet(fx, client, event);
         }
         self.wait_for_answer(fx, client);
     }
 
     fn answer<F: Effects>(&mut self, fx: &mut F, server: EndId) {
-        self.send_signal(
-            fx,
-            server,
-            NetEvent::SynAck {
-                connection: server.connection,
-            },
-        );
+        let event = NetEvent::SynAck {
+            connection: server.connection,
+            marks: Marks::NONE,
+        };
+        self.send_packet(fx, server, event);
         self.wait_for_answer(fx, server);
+    }
+
+    /// A client confirms that it has the answer.
+    fn confirm<F: Effects>(&mut self, fx: &mut F, client: EndId) {
+        let event = NetEvent::Established {
+            connection: client.connection,
+            marks: Marks::NONE,
+        };
+        self.send_packet(fx, client, event);
     }
 
     /// Sets the timer of a handshake anew.
@@ -275,6 +284,7 @@ impl Fabric {
         match end.state {
             State::Asking if end.attempts > ASK_RETRIES => {
                 fx.record(Kind::StreamTimedOut, end.node, id.subject(), 0, &[]);
+                self.count_silence(id);
                 self.die(fx, id, Some(libc::ETIMEDOUT));
             }
             State::Asking => self.ask(fx, id),
@@ -284,14 +294,17 @@ impl Fabric {
         }
     }
 
-    pub(super) fn on_syn<F: Effects>(&mut self, fx: &mut F, connection: SocketId, boot: u32) {
+    pub(super) fn on_syn<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        connection: SocketId,
+        boot: u32,
+        marks: Marks,
+    ) {
         let server = EndId {
             connection,
             side: Side::Server,
         };
-        if self.swallows(server) {
-            return;
-        }
         let Some(entry) = self.connections.get(connection) else {
             return;
         };
@@ -309,7 +322,10 @@ impl Fabric {
             return;
         }
         match state {
-            State::Void if asks => self.take_in(fx, server),
+            State::Void if asks => {
+                self.count_seen(server.other(), marks);
+                self.take_in(fx, server);
+            }
             // The answer is given again by its own timer.
             State::Answering | State::Asking | State::Open => {}
             // A host that has forgotten, or an asking that is long answered.
@@ -364,14 +380,16 @@ impl Fabric {
         self.answer(fx, server);
     }
 
-    pub(super) fn on_syn_ack<F: Effects>(&mut self, fx: &mut F, connection: SocketId) {
+    pub(super) fn on_syn_ack<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        connection: SocketId,
+        marks: Marks,
+    ) {
         let client = EndId {
             connection,
             side: Side::Client,
         };
-        if self.swallows(client) {
-            return;
-        }
         let Some(entry) = self.connections.get_mut(connection) else {
             return;
         };
@@ -379,9 +397,10 @@ impl Fabric {
         match end.state {
             State::Asking => {
                 self.open_client(fx, client);
-                self.send_signal(fx, client, NetEvent::Established { connection });
+                self.count_seen(client, marks);
+                self.confirm(fx, client);
             }
-            State::Open => self.send_signal(fx, client, NetEvent::Established { connection }),
+            State::Open => self.confirm(fx, client),
             State::Void | State::Answering => {}
             State::Dead => self.send_reset(fx, client),
         }
@@ -400,19 +419,24 @@ impl Fabric {
         self.open_end(fx, client);
     }
 
-    pub(super) fn on_established<F: Effects>(&mut self, fx: &mut F, connection: SocketId) {
+    pub(super) fn on_established<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        connection: SocketId,
+        marks: Marks,
+    ) {
         let server = EndId {
             connection,
             side: Side::Server,
         };
-        if self.swallows(server) {
-            return;
-        }
         let Some(entry) = self.connections.get(connection) else {
             return;
         };
         match entry.end(Side::Server).state {
-            State::Answering => self.enqueue(fx, server),
+            State::Answering => {
+                self.wire.count_marks(marks);
+                self.enqueue(fx, server);
+            }
             State::Void | State::Dead => self.send_reset(fx, server),
             State::Asking | State::Open => {}
         }

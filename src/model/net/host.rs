@@ -5,9 +5,10 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::addr::{overlap, receives};
+use super::addr::{Reach, overlap, receives};
 use super::flows::Flows;
 use super::slab::SocketId;
+use super::unix::Names;
 use super::{Effects, os_error};
 use crate::kernel::{Choices, EntityKey, Point, SimTime, Site};
 
@@ -28,6 +29,8 @@ pub(super) struct Host {
     pub(super) udp: Ports,
     pub(super) tcp: Ports,
     pub(super) flows: Flows,
+    /// Of Unix sockets. They outlast a loss of power, as files do.
+    pub(super) names: Names,
     ephemeral: Ephemeral,
 }
 
@@ -91,6 +94,7 @@ impl Host {
             udp: Ports::default(),
             tcp: Ports::default(),
             flows: Flows::default(),
+            names: Names::default(),
             ephemeral,
         }
     }
@@ -116,7 +120,8 @@ impl Host {
     ) -> io::Result<SocketAddr> {
         let ip = address.ip().to_canonical();
         let is_here = ip.is_unspecified() || ip.is_loopback() || self.addresses.contains(&ip);
-        if !is_here {
+        let is_for_many = protocol == Protocol::Udp && Reach::of(ip) != Reach::One;
+        if !is_here && !is_for_many {
             return Err(os_error(libc::EADDRNOTAVAIL));
         }
         if address.port() == 0 {
@@ -199,7 +204,7 @@ impl Host {
 }
 
 /// Which table of ports is meant: the two have nothing to do with each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Tcp,
     Udp,

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::connection::EndId;
-use super::trouble::Pair;
+use super::connection::{EndId, Owner, Side, State};
+use super::marks::Marks;
+use super::trouble::{Pair, Stop};
 use super::{Effects, Fabric, NetEvent};
 use crate::kernel::{Kind, NodeId, SimTime};
 
@@ -23,6 +24,7 @@ struct KeptPacket {
     pair: Pair,
     event: NetEvent,
     since: SimTime,
+    stop: Stop,
 }
 
 /// A packet that a link keeps, as a test sees it.
@@ -69,19 +71,25 @@ impl Fabric {
         let Some(stop) = self.wire.troubles().stop(pair) else {
             return false;
         };
-        let effective = self.would_be_received(event);
-        self.wire.count_kept(stop, effective);
+        self.wire.count_kept(stop);
         let number = self.kept.next;
         self.kept.next += 1;
         let packet = KeptPacket {
             pair,
             event,
             since: fx.now(),
+            stop,
         };
         self.kept.packets.insert(number, packet);
         record(fx, Kind::PacketKept, pair, number);
         if let NetEvent::Segment { sender, .. } = event {
             self.set_retransmit(fx, sender);
+        }
+        if let Some(sender) = waits_for(event)
+            && let Some(connection) = self.connections.get_mut(sender.connection)
+        {
+            let pipe = connection.pipe_mut(sender.side);
+            pipe.silenced.add(Marks::of(stop.family()));
         }
         true
     }
@@ -111,10 +119,20 @@ impl Fabric {
 
     /// Throws one kept packet away; says whether it was there.
     pub(crate) fn discard_kept<F: Effects>(&mut self, fx: &mut F, number: u64) -> bool {
-        let Some(KeptPacket { pair, event, .. }) = self.kept.packets.remove(&number) else {
+        let Some(packet) = self.kept.packets.remove(&number) else {
             return false;
         };
+        let KeptPacket {
+            pair, event, stop, ..
+        } = packet;
         record(fx, Kind::PacketDiscarded, pair, number);
+        if self.makes_a_difference(event) {
+            let marks = Marks::of(stop.family());
+            match waits_for(event) {
+                Some(sender) => self.count_seen(sender, marks),
+                None => self.wire.count_marks(marks),
+            }
+        }
         match event {
             NetEvent::Datagram { packet } => self.packets.release(packet),
             NetEvent::Segment { sender, serial } => {
@@ -128,9 +146,9 @@ impl Fabric {
         true
     }
 
-    /// A link lets go what it kept, in order.
-    pub(super) fn release<F: Effects>(&mut self, fx: &mut F, pair: Pair) {
-        let here = |entry: &(&u64, &KeptPacket)| entry.1.pair == pair;
+    /// Links, which are sorted, let go what they kept, in order.
+    pub(super) fn release<F: Effects>(&mut self, fx: &mut F, links: &[Pair]) {
+        let here = |entry: &(&u64, &KeptPacket)| links.binary_search(&entry.1.pair).is_ok();
         let numbers: Vec<u64> = self
             .kept
             .packets
@@ -143,59 +161,86 @@ impl Fabric {
                 self.pass_on(fx, number, packet);
             }
         }
-        self.acknowledge_what_was_kept(fx, pair);
+        self.acknowledge_what_was_kept(fx, links);
     }
 
     fn pass_on<F: Effects>(&mut self, fx: &mut F, number: u64, packet: KeptPacket) {
-        let KeptPacket { pair, event, .. } = packet;
+        let KeptPacket {
+            pair,
+            mut event,
+            since,
+            stop,
+        } = packet;
         record(fx, Kind::PacketPassed, pair, number);
+        if fx.now() > since {
+            self.mark(&mut event, Marks::of(stop.family()));
+        }
         self.kept.passing = true;
         self.handle(fx, event);
         self.kept.passing = false;
     }
 
+    /// Something happened to a packet that shows if somebody receives it.
+    fn mark(&mut self, event: &mut NetEvent, marks: Marks) {
+        match event {
+            NetEvent::Datagram { packet } => self.packets.mark(*packet, marks),
+            NetEvent::Segment { sender, serial } => {
+                if let Some(connection) = self.connections.get_mut(sender.connection) {
+                    connection.pipe_mut(sender.side).mark(*serial, marks);
+                }
+            }
+            // To be asked a little later makes no difference.
+            NetEvent::Probe { .. } => {}
+            _ => event.marks_mut().expect("only packets are kept").add(marks),
+        }
+    }
+
     /// The link on which a packet arrives; `None` if the event is none, or meets no network.
     fn way_of(&self, event: NetEvent) -> Option<Pair> {
-        let towards = |end: EndId| {
-            let connection = self.connections.get(end.connection)?;
-            Some(connection.way_of(end.side.other()))
-        };
         let (from, to) = match event {
             NetEvent::Datagram { packet } => self.packets.way(packet),
-            NetEvent::Unreachable { socket, by } => (by, self.sockets.get(socket)?.node()),
-            NetEvent::Syn { connection, .. } | NetEvent::Established { connection } => {
-                towards(EndId::server(connection))?
+            NetEvent::Unreachable { socket, by, .. } => (by, self.sockets.get(socket)?.node()),
+            _ => {
+                let end = receiver_of(event)?;
+                let connection = self.connections.get(end.connection)?;
+                connection.way_of(end.side.other())
             }
-            NetEvent::SynAck { connection } => towards(EndId::client(connection))?,
-            NetEvent::Segment { sender, .. } | NetEvent::Probe { sender } => {
-                towards(sender.other())?
-            }
-            NetEvent::Reset { receiver } => towards(receiver)?,
-            NetEvent::Timer { .. }
-            | NetEvent::Acknowledgement { .. }
-            | NetEvent::Retransmit { .. }
-            | NetEvent::Recover { .. }
-            | NetEvent::Pace { .. }
-            | NetEvent::Turn { .. }
-            | NetEvent::NameAnswered { .. } => return None,
         };
         (from != to).then_some((from, to))
     }
 
-    /// Whether a packet would make a difference to a program.
-    fn would_be_received(&self, event: NetEvent) -> bool {
+    /// Whether a packet that is lost or thrown away would have made a difference to a program, had
+    /// it arrived now.
+    pub(super) fn makes_a_difference(&self, event: NetEvent) -> bool {
         match event {
-            NetEvent::Datagram { packet } => self.would_receive(packet),
-            NetEvent::Segment { sender, serial } => {
-                let connection = self.connections.get(sender.connection);
-                connection.is_some_and(|connection| {
-                    let pipe = connection.pipe(sender.side);
-                    let segment = pipe.in_flight(serial);
-                    segment.is_some_and(|segment| pipe.would_deliver(segment))
-                })
-            }
-            _ => true,
+            NetEvent::Datagram { packet } => return self.would_receive(packet),
+            NetEvent::Unreachable { socket, .. } => return self.sockets.get(socket).is_some(),
+            _ => {}
         }
+        let Some(to) = receiver_of(event) else {
+            return false;
+        };
+        let Some(connection) = self.connections.get(to.connection) else {
+            return false;
+        };
+        let end = connection.end(to.side);
+        let asks = connection.end(Side::Client).state == State::Asking;
+        let matters = match event {
+            NetEvent::Syn { boot, .. } => {
+                asks && end.state == State::Void && self.host(end.node).boot == boot
+            }
+            NetEvent::SynAck { .. } => asks,
+            NetEvent::Established { .. } => end.state == State::Answering,
+            NetEvent::Segment { sender, serial } => {
+                let pipe = connection.pipe(sender.side);
+                let segment = pipe.in_flight(serial);
+                segment.is_some_and(|segment| pipe.would_deliver(segment))
+            }
+            // One alone makes none; that all are lost is counted when the connection is given up.
+            NetEvent::Probe { .. } => false,
+            _ => end.owner != Owner::Nobody && !matches!(end.state, State::Void | State::Dead),
+        };
+        matters && self.host(end.node).up
     }
 
     fn payload_of(&self, event: NetEvent) -> Vec<u8> {
@@ -207,6 +252,38 @@ impl Fabric {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+/// The end at which a packet of a stream arrives; `None` if the event is no such packet.
+pub(super) const fn receiver_of(event: NetEvent) -> Option<EndId> {
+    Some(match event {
+        NetEvent::Syn { connection, .. } | NetEvent::Established { connection, .. } => {
+            EndId::server(connection)
+        }
+        NetEvent::SynAck { connection, .. } => EndId::client(connection),
+        NetEvent::Segment { sender, .. } | NetEvent::Probe { sender } => sender.other(),
+        NetEvent::Reset { receiver, .. } => receiver,
+        NetEvent::Datagram { .. }
+        | NetEvent::Unreachable { .. }
+        | NetEvent::Timer { .. }
+        | NetEvent::Acknowledgement { .. }
+        | NetEvent::Retransmit { .. }
+        | NetEvent::Recover { .. }
+        | NetEvent::Pace { .. }
+        | NetEvent::Turn { .. }
+        | NetEvent::NameAnswered { .. } => return None,
+    })
+}
+
+/// The end that will give up if a packet does not arrive.
+const fn waits_for(event: NetEvent) -> Option<EndId> {
+    match event {
+        NetEvent::Syn { connection, .. } | NetEvent::SynAck { connection, .. } => {
+            Some(EndId::client(connection))
+        }
+        NetEvent::Segment { sender, .. } | NetEvent::Probe { sender } => Some(sender),
+        _ => None,
     }
 }
 

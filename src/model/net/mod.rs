@@ -1,4 +1,5 @@
-//! A network as a state machine: hosts, datagrams, ordered byte streams, links and their faults.
+//! A network as a state machine: hosts, datagrams, ordered byte streams, links and their faults,
+//! and the Unix sockets of each host.
 //!
 //! Owns every socket, every packet in flight and the links between hosts. It takes the time as an
 //! argument, asks for timers and wake-ups through [`Effects`], and must never know a future, a task
@@ -24,8 +25,17 @@
 //!
 //! A packet in
 //! flight when its link is cut is lost if the link is still cut at its arrival. Nothing reaches a
-//! host whose power was lost while the packet was in flight, even if it is up again. There is no
-//! multicast or broadcast.
+//! host whose power was lost while the packet was in flight, even if it is up again.
+//!
+//! All hosts are on one network without parts: 255.255.255.255 means each of them, and no other
+//! address but 127.255.255.255, within a host, is a broadcast. A host has two interfaces: `lo`, of
+//! index 1, and that of the network, of index 2, which for groups of IPv6 needs an address of IPv6.
+//! A datagram for many is a copy for each host that is meant when it is sent, and each copy crosses
+//! its own link; a member that joins while a copy is in flight does not get it. No word of joining
+//! and leaving travels (IGMP, MLD), sources are not told apart, a TTL other than 0 reaches all, and
+//! the scope of a group of IPv6 matters only where it stays in the host. A port has one socket that
+//! receives, since tokio's datagram sockets cannot share one (`SO_REUSEADDR`). Addresses are shown
+//! without the index of their interface.
 
 mod addr;
 mod connection;
@@ -40,6 +50,7 @@ mod kept;
 mod link;
 mod links;
 mod map;
+mod marks;
 mod mutant;
 mod options;
 mod pipe;
@@ -51,6 +62,7 @@ mod stream;
 pub(crate) mod topology;
 mod trouble;
 mod udp;
+mod unix;
 mod wire;
 
 #[cfg(test)]
@@ -73,7 +85,8 @@ pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;
 pub(crate) use trouble::{LinkFault, LinkFaultId, Pair};
-pub(crate) use udp::Take;
+pub(crate) use udp::{Take, UdpOptions};
+pub(crate) use unix::{Partial, UnixName};
 
 use self::addr::Addresses;
 use self::connection::Connection;
@@ -81,9 +94,10 @@ use self::dns::Names;
 use self::handshake::Listener;
 use self::host::Host;
 use self::kept::Kept;
+use self::marks::Marks;
 use self::slab::Slab;
 use self::socket::TcpSocket;
-use self::udp::{Packets, UdpSocket};
+use self::udp::{Groups, Packets, UdpSocket};
 use self::wire::Wire;
 use crate::kernel::{Choices, EntityKey, EventKey, FaultCounters, Kind, NodeId, SimTime, Step};
 
@@ -133,13 +147,21 @@ pub(crate) enum NetEvent {
     /// A datagram arrives.
     Datagram { packet: u32 },
     /// The word that nobody listens arrives at the sender of a datagram.
-    Unreachable { socket: SocketId, by: NodeId },
+    Unreachable {
+        socket: SocketId,
+        by: NodeId,
+        marks: Marks,
+    },
     /// The asking of a connection arrives at the host as it was booted then.
-    Syn { connection: SocketId, boot: u32 },
+    Syn {
+        connection: SocketId,
+        boot: u32,
+        marks: Marks,
+    },
     /// The answer to it arrives.
-    SynAck { connection: SocketId },
+    SynAck { connection: SocketId, marks: Marks },
     /// The answer to that arrives.
-    Established { connection: SocketId },
+    Established { connection: SocketId, marks: Marks },
     /// The timer of an end fires: for its handshake, or because the connection is quiet.
     Timer { end: EndId },
     /// Bytes arrive that this end sent, in the packet of that number.
@@ -155,7 +177,7 @@ pub(crate) enum NetEvent {
     /// The question whether it is still there arrives at the peer of this end.
     Probe { sender: EndId },
     /// A reset arrives at this end.
-    Reset { receiver: EndId },
+    Reset { receiver: EndId, marks: Marks },
     /// A link that flaps turns.
     Turn { fault: LinkFaultId, on: bool },
     /// The name server's answer arrives.
@@ -166,6 +188,21 @@ const _: () = assert!(
     size_of::<NetEvent>() <= 24,
     "events are moved around in the queue"
 );
+
+impl NetEvent {
+    /// What faults did to the packet that arrives; `None` if that is kept with what it carries, or
+    /// the event is none.
+    const fn marks_mut(&mut self) -> Option<&mut Marks> {
+        match self {
+            Self::Unreachable { marks, .. }
+            | Self::Syn { marks, .. }
+            | Self::SynAck { marks, .. }
+            | Self::Established { marks, .. }
+            | Self::Reset { marks, .. } => Some(marks),
+            _ => None,
+        }
+    }
+}
 
 /// How a node's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,10 +223,12 @@ pub(crate) struct Fabric {
     kept: Kept,
     sockets: Slab<UdpSocket>,
     packets: Packets,
+    groups: Groups,
     listeners: Slab<Listener>,
     /// Stream sockets that neither listen nor are connected.
     unconnected: Slab<TcpSocket>,
     connections: Slab<Connection>,
+    unix: unix::Sockets,
 }
 
 impl Fabric {
@@ -207,9 +246,11 @@ impl Fabric {
             kept: Kept::default(),
             sockets: Slab::new(),
             packets: Packets::default(),
+            groups: Groups::default(),
             listeners: Slab::new(),
             unconnected: Slab::new(),
             connections: Slab::new(),
+            unix: unix::Sockets::new(),
         }
     }
 
@@ -308,6 +349,7 @@ impl Fabric {
         self.close_listeners_of(fx, node, how);
         self.close_unconnected_of(node);
         self.close_sockets_of(fx, node);
+        self.close_unix_of(fx, node);
         self.give_up_lookups_of(fx, node);
         if how == Death::Crash {
             let host = self.host_mut(node);
@@ -340,10 +382,23 @@ impl Fabric {
         }
         match event {
             NetEvent::Datagram { packet } => self.on_datagram(fx, packet),
-            NetEvent::Unreachable { socket, by } => self.on_unreachable(fx, socket, by),
-            NetEvent::Syn { connection, boot } => self.on_syn(fx, connection, boot),
-            NetEvent::SynAck { connection } => self.on_syn_ack(fx, connection),
-            NetEvent::Established { connection } => self.on_established(fx, connection),
+            NetEvent::Unreachable { socket, by, marks } => {
+                self.on_unreachable(fx, socket, by, marks);
+            }
+            NetEvent::Syn { .. }
+            | NetEvent::SynAck { .. }
+            | NetEvent::Established { .. }
+            | NetEvent::Reset { .. }
+                if self.swallows(event) => {}
+            NetEvent::Syn {
+                connection,
+                boot,
+                marks,
+            } => self.on_syn(fx, connection, boot, marks),
+            NetEvent::SynAck { connection, marks } => self.on_syn_ack(fx, connection, marks),
+            NetEvent::Established { connection, marks } => {
+                self.on_established(fx, connection, marks);
+            }
             NetEvent::Timer { end } => self.on_timer(fx, end),
             NetEvent::Segment { sender, serial } => self.on_segment(fx, sender, serial),
             NetEvent::Acknowledgement { sender } => self.on_acknowledgement(fx, sender),
@@ -351,7 +406,7 @@ impl Fabric {
             NetEvent::Recover { sender } => self.on_recover(fx, sender),
             NetEvent::Pace { sender } => self.on_pace(fx, sender),
             NetEvent::Probe { sender } => self.on_probe(fx, sender),
-            NetEvent::Reset { receiver } => self.on_reset(fx, receiver),
+            NetEvent::Reset { receiver, marks } => self.on_reset(fx, receiver, marks),
             NetEvent::Turn { fault, on } => self.on_turn(fx, fault, on),
             NetEvent::NameAnswered { lookup } => self.on_name_answered(fx, lookup),
         }

@@ -1,4 +1,4 @@
-//! Known bugs of the streams, behind a switch, which the conformance suite must find.
+//! Known bugs of the sockets, behind a switch, which the conformance suite must find.
 //!
 //! Owns the list and the switch. Without the feature `mutants` the switch is constant, and nothing
 //! of this is left in the program.
@@ -67,6 +67,30 @@ pub enum Mutant {
     KeepaliveForgotten,
     /// A socket that connects to its own address is refused.
     NoConnectionToItself,
+    /// A broadcast needs no permission.
+    BroadcastUnasked,
+    /// What is sent to a group comes to hosts that did not join it.
+    NobodyNeedsToJoin,
+    /// A socket joins a group again.
+    JoinedTwice,
+    /// What a host sends to a group comes back to it, also if that is switched off.
+    LoopIgnored,
+    /// A socket does not leave its groups when it is closed.
+    MemberForEver,
+    /// The path of a Unix socket goes with it.
+    UnixPathGoesWithItsSocket,
+    /// A path whose socket is closed is said to be none.
+    UnixStaleIsMissing,
+    /// Closing a Unix stream throws away what was received in good order.
+    UnixNoResetOnUnreadData,
+    /// Closing a Unix listener closes its queue in good order.
+    UnixNoResetFromListener,
+    /// A full Unix stream is writable as soon as anything is read.
+    UnixRoomAtOnce,
+    /// Any number of datagrams is queued at a Unix socket.
+    UnixQueueIsEndless,
+    /// A Unix socket receives from others than its peer.
+    UnixHearsEverybody,
 }
 
 /// Whether this bug is in the program now.
@@ -100,7 +124,7 @@ mod switch {
         CHOSEN.get()
     }
 
-    /// Runs `f` on this thread with a bug in the streams.
+    /// Runs `f` on this thread with a bug in the network.
     pub fn with_mutant<T>(mutant: Mutant, f: impl FnOnce() -> T) -> T {
         struct Restore;
         impl Drop for Restore {
@@ -148,5 +172,17 @@ impl Mutant {
         Self::ErrorNotReady,
         Self::KeepaliveForgotten,
         Self::NoConnectionToItself,
+        Self::BroadcastUnasked,
+        Self::NobodyNeedsToJoin,
+        Self::JoinedTwice,
+        Self::LoopIgnored,
+        Self::MemberForEver,
+        Self::UnixPathGoesWithItsSocket,
+        Self::UnixStaleIsMissing,
+        Self::UnixNoResetOnUnreadData,
+        Self::UnixNoResetFromListener,
+        Self::UnixRoomAtOnce,
+        Self::UnixQueueIsEndless,
+        Self::UnixHearsEverybody,
     ];
 }

@@ -15,6 +15,7 @@ use core::cmp::max;
 use std::collections::VecDeque;
 
 use super::gaps::Gaps;
+use super::marks::Marks;
 use super::options::Options;
 use crate::kernel::{EventKey, SimTime};
 
@@ -68,8 +69,11 @@ pub(super) struct Pipe {
     pub(super) stalled: bool,
     /// The latest word of what arrived was lost.
     pub(super) news_lost: bool,
-    /// The latest word of what arrived is kept by a link.
-    pub(super) news_kept: bool,
+    /// What keeps the latest word of what arrived, while a link does.
+    pub(super) kept_by: Marks,
+    /// Families by which the sender hears nothing, for acts that are not counted as effective: they
+    /// will be if it gives up.
+    pub(super) silenced: Marks,
 }
 
 /// A packet of a stream.
@@ -80,6 +84,8 @@ pub(super) struct Segment {
     fin: bool,
     /// What its sender had received when it sent it: acknowledgements travel with data too.
     pub(super) acked: u64,
+    /// What happened to it on its way.
+    pub(super) marks: Marks,
 }
 
 /// What a segment brought to the receiver.
@@ -106,6 +112,7 @@ struct News {
     at: SimTime,
     acked: u64,
     edge: u64,
+    marks: Marks,
 }
 
 impl Pipe {
@@ -138,7 +145,8 @@ impl Pipe {
             retries: 0,
             stalled: false,
             news_lost: false,
-            news_kept: false,
+            kept_by: Marks::NONE,
+            silenced: Marks::NONE,
         }
     }
 
@@ -219,6 +227,7 @@ impl Pipe {
             end,
             fin: self.fin == Fin::Queued && end == self.written(),
             acked: 0,
+            marks: Marks::NONE,
         };
         self.note_sent(segment);
         segment
@@ -259,6 +268,7 @@ impl Pipe {
             end,
             fin: self.fin == Fin::Queued && end == self.written(),
             acked: 0,
+            marks: Marks::NONE,
         };
         self.note_sent(segment);
         segment
@@ -268,12 +278,12 @@ impl Pipe {
     /// that arrived.
     pub(super) fn next_missing(&mut self, limit: u64) -> Option<Segment> {
         let (start, end) = self.gaps.next(self.delivered, self.sent, limit)?;
-        let (fin, acked) = (false, 0);
         Some(Segment {
             start,
             end,
-            fin,
-            acked,
+            fin: false,
+            acked: 0,
+            marks: Marks::NONE,
         })
     }
 
@@ -352,6 +362,22 @@ impl Pipe {
         (segment.end > self.delivered || fin) && !self.gaps.has(start, segment.end, fin)
     }
 
+    /// Whether a segment just sent would bring the receiver anything that is not on its way.
+    pub(super) fn is_news(&self, segment: Segment) -> bool {
+        let on_its_way = |other: &Segment| {
+            other.start <= segment.start && other.end >= segment.end && other.fin >= segment.fin
+        };
+        self.would_deliver(segment) && !self.flight.iter().flatten().any(on_its_way)
+    }
+
+    /// Something happens to the segment of a number, if it is on its way.
+    pub(super) fn mark(&mut self, serial: u32, marks: Marks) {
+        let place = serial.wrapping_sub(self.first_serial) as usize;
+        if let Some(Some(segment)) = self.flight.get_mut(place) {
+            segment.marks.add(marks);
+        }
+    }
+
     /// Takes a segment in at the receiver; `None` if something before it is missing, until which
     /// comes it is kept.
     #[inline]
@@ -383,18 +409,22 @@ impl Pipe {
         Some(Delivery { bytes, fin })
     }
 
-    /// Sends word of what has arrived, which is at the sender at `at`, or later if earlier word is.
-    /// Says whether it is news that more has arrived.
+    /// Sends word of what has arrived, which is at the sender at `at`, or later if earlier word is:
+    /// then what happened to that is why. Says whether it is news that more has arrived.
     #[inline]
-    pub(super) fn tell(&mut self, at: SimTime) -> bool {
+    pub(super) fn tell(&mut self, at: SimTime, mut marks: Marks) -> bool {
         let edge = self.told_now();
-        let at = self.news.back().map_or(at, |last| max(at, last.at));
         let acked = self.arrived();
         let told = self.news.back().map_or(self.acked, |last| last.acked);
-        let news = News { at, acked, edge };
+        marks.add(core::mem::take(&mut self.kept_by));
         match self.news.back_mut() {
-            Some(last) if last.at == at => *last = news,
-            _ => self.news.push_back(news),
+            Some(last) if last.at >= at => (last.acked, last.edge) = (acked, edge),
+            _ => self.news.push_back(News {
+                at,
+                acked,
+                edge,
+                marks,
+            }),
         }
         self.news_lost = false;
         acked > told
@@ -406,8 +436,8 @@ impl Pipe {
         self.delivered + u64::from(self.fin == Fin::Delivered)
     }
 
-    /// The sender learns from a packet with data how far the stream has arrived. Says whether it may
-    /// send something now that it could not before.
+    /// The sender learns from a packet with data how far the stream has arrived. Says whether it
+    /// may send something now that it could not before.
     #[inline]
     pub(super) fn hear(&mut self, acked: u64) -> bool {
         if acked <= self.acked {
@@ -420,15 +450,17 @@ impl Pipe {
 
     /// Word of what has arrived was sent, and a link keeps it; so it is with all that was on its
     /// way.
-    pub(super) fn tell_later(&mut self) {
+    pub(super) fn tell_later(&mut self, kept_by: Marks) {
         self.told_now();
         self.news.clear();
-        self.news_kept = true;
+        self.kept_by.add(kept_by);
+        self.silenced.add(kept_by);
     }
 
     /// Word of what has arrived was sent and lost.
     pub(super) fn tell_in_vain(&mut self) {
         self.told_now();
+        self.kept_by = Marks::NONE;
         self.news_lost = true;
     }
 
@@ -437,22 +469,31 @@ impl Pipe {
         self.told
     }
 
-    /// The sender learns what is there by now.
+    /// The sender learns what is there by now; says what happened to the word of it.
     #[inline]
-    pub(super) fn learn(&mut self, now: SimTime) {
+    pub(super) fn learn(&mut self, now: SimTime) -> Marks {
+        let mut marks = Marks::NONE;
         while let Some(news) = self.news.front().filter(|news| news.at <= now) {
             self.acked = max(self.acked, news.acked);
             self.edge = news.edge;
             self.heard_at = news.at;
             self.stalled = false;
+            marks.add(news.marks);
+            self.silenced = Marks::NONE;
             self.news.pop_front();
         }
+        marks
     }
 
     /// Word that would be there by now is lost on its last stretch.
     pub(super) fn learn_nothing(&mut self, now: SimTime) {
         self.news.retain(|news| news.at > now);
         self.news_lost |= self.news.is_empty();
+    }
+
+    /// How many words of what has arrived are on their way.
+    pub(super) fn words(&self) -> usize {
+        self.news.len()
     }
 
     /// When the next word is there.
@@ -540,6 +581,11 @@ impl Segment {
     pub(super) const fn has_fin(self) -> bool {
         self.fin
     }
+
+    /// Whether it carries nothing, and only makes the receiver say again what it has.
+    pub(super) const fn is_probe(self) -> bool {
+        self.start == self.end && !self.fin
+    }
 }
 
 #[cfg(test)]
@@ -552,9 +598,9 @@ mod tests {
         let mut pipe = Pipe::new(&Options::default(), &Options::default());
         pipe.write(b"ab");
         let segment = pipe.next_segment(0, 2);
-        pipe.tell(at(10));
+        pipe.tell(at(10), Marks::NONE);
         pipe.deliver(segment).unwrap();
-        pipe.tell(at(5));
+        pipe.tell(at(5), Marks::NONE);
         assert_eq!(
             pipe.next_news(),
             Some(at(10)),

@@ -9,8 +9,9 @@
 use core::time::Duration;
 
 use super::connection::{EndId, Owner, State};
+use super::wire::{Passage, Start};
 use super::{Effects, Fabric, NetEvent};
-use crate::kernel::{Kind, SimTime};
+use crate::kernel::{Family, Kind, SimTime};
 
 /// How long a connection is quiet before its peer is asked. Linux: net.ipv4.tcp_keepalive_time.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(7_200);
@@ -79,21 +80,37 @@ impl Fabric {
             KEEPALIVE_TIME - quiet
         } else if end.attempts == KEEPALIVE_PROBES {
             fx.record(Kind::StreamTimedOut, end.node, id.subject(), 0, &[]);
+            self.count_silence(id);
             self.send_reset(fx, id);
             self.die(fx, id, Some(libc::ETIMEDOUT));
             return;
         } else {
             end.attempts += 1;
-            self.send_signal(fx, id, NetEvent::Probe { sender: id });
+            self.probe(fx, id);
             KEEPALIVE_INTERVAL
         };
         self.set_timer(fx, id, fx.now().saturating_add(wait));
     }
 
+    fn probe<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
+        let event = NetEvent::Probe { sender };
+        if let Passage::Lost(family) = self.send_bytes(fx, sender, 0, Start::AT_ONCE, event) {
+            self.count_unheard(sender, family);
+        }
+    }
+
     /// The peer of `sender` is asked for a sign of life.
     pub(super) fn on_probe<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
         let receiver = sender.other();
-        if self.swallows(receiver) {
+        let Some(connection) = self.connections.get(sender.connection) else {
+            return;
+        };
+        let (from, to) = connection.way_of(sender.side);
+        if self.wire.blocks(from, to) {
+            self.count_unheard(sender, Family::Partition);
+            return;
+        }
+        if !self.host(to).up {
             return;
         }
         match self.state_of(receiver) {

@@ -7,11 +7,9 @@
 //!
 //! Source: RFC 6675 and RFC 8985, as Linux has them on by default.
 
-use core::time::Duration;
-
 use super::connection::{EndId, HEADER_BYTES, State};
 use super::pipe::Segment;
-use super::wire::Passage;
+use super::wire::{Passage, Start};
 use super::{Effects, Fabric, NetEvent};
 use crate::kernel::{Family, Kind, SimTime};
 
@@ -30,7 +28,8 @@ impl Fabric {
         if end.state != State::Open || self.wire.troubles().stop(way).is_some() {
             return;
         }
-        let Passage::Arrives(at) = self.wire.send(fx, way.0, way.1, HEADER_BYTES) else {
+        let passage = (self.wire).send(fx, way.0, way.1, HEADER_BYTES, Start::AT_ONCE);
+        let Passage::Arrives { at, .. } = passage else {
             return;
         };
         let Some(packets) = pipe.report_gap(arrived) else {
@@ -75,7 +74,7 @@ impl Fabric {
                 segment.length(),
                 &[],
             );
-            self.launch(fx, sender, segment, Duration::ZERO);
+            self.launch(fx, sender, segment, Start::AT_ONCE);
         }
         self.restart_retransmit(fx, sender, fx.now());
     }

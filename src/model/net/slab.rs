@@ -12,6 +12,12 @@ pub(crate) struct SocketId {
 }
 
 impl SocketId {
+    /// Names no entry.
+    pub(super) const NONE: Self = Self {
+        slot: u32::MAX,
+        generation: u32::MAX,
+    };
+
     /// Both halves in one number, for the trace.
     pub(super) const fn number(self) -> u64 {
         (self.generation as u64) << 32 | self.slot as u64

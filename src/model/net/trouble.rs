@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::kernel::{
-    Choices, Distribution, EntityKey, EventKey, NodeId, Point, Probability, SimTime, Site,
+    Choices, Distribution, EntityKey, EventKey, Family, NodeId, Point, Probability, SimTime, Site,
 };
 
 const GRAY: Site = Site::new("net.gray");
@@ -64,8 +64,8 @@ pub(super) struct Troubles {
     active: BTreeMap<LinkFaultId, Active>,
     cuts: Cuts,
     stops: BTreeMap<Pair, Stops>,
-    grays: BTreeMap<Pair, Vec<Gray>>,
-    delays: BTreeMap<Pair, Vec<Delay>>,
+    grays: Burdens<Probability>,
+    delays: Burdens<Distribution>,
 }
 
 #[derive(Debug)]
@@ -97,18 +97,25 @@ pub(super) enum Stop {
     Hold,
 }
 
+/// What faults of one kind draw for each packet of a link.
 #[derive(Debug)]
-struct Gray {
+struct Burdens<T>(BTreeMap<Pair, Vec<Burden<T>>>);
+
+/// What one fault draws for each packet of one link.
+#[derive(Debug)]
+struct Burden<T> {
     id: LinkFaultId,
-    chance: Probability,
+    from: T,
     point: Point,
 }
 
-#[derive(Debug)]
-struct Delay {
-    id: LinkFaultId,
-    by: Distribution,
-    point: Point,
+impl Stop {
+    pub(super) const fn family(self) -> Family {
+        match self {
+            Self::Clog => Family::Clog,
+            Self::Hold => Family::Hold,
+        }
+    }
 }
 
 impl Troubles {
@@ -267,10 +274,9 @@ impl Troubles {
 
     /// Whether a packet is lost to a gray link; `None` if the link is not gray.
     pub(super) fn gray(&mut self, choices: &mut Choices, pair: Pair) -> Option<bool> {
-        let grays = self.grays.get_mut(&pair)?;
         let mut lost = false;
-        for gray in grays {
-            lost |= choices.chance(&mut gray.point, gray.chance);
+        for gray in self.grays.of(pair)? {
+            lost |= choices.chance(&mut gray.point, gray.from);
         }
         Some(lost)
     }
@@ -278,15 +284,14 @@ impl Troubles {
     /// Whether a link is gray.
     #[inline]
     pub(super) fn is_gray(&self, pair: Pair) -> bool {
-        !self.grays.is_empty() && self.grays.contains_key(&pair)
+        self.grays.concern(pair)
     }
 
     /// How much longer a packet takes; `None` if the link is not delayed.
     pub(super) fn delay(&mut self, choices: &mut Choices, pair: Pair) -> Option<Duration> {
-        let delays = self.delays.get_mut(&pair)?;
         let mut sum = Duration::ZERO;
-        for delay in delays {
-            sum = sum.saturating_add(delay.by.sample(choices, &mut delay.point));
+        for delay in self.delays.of(pair)? {
+            sum = sum.saturating_add(delay.from.sample(choices, &mut delay.point));
         }
         Some(sum)
     }
@@ -311,19 +316,14 @@ impl Troubles {
             }
             LinkFault::Gray(chance) if chance.is_never() => None,
             LinkFault::Gray(chance) => {
-                self.grays.entry(pair).or_default().push(Gray {
-                    id,
-                    chance: *chance,
-                    point: Choices::point(GRAY, entity),
-                });
+                let point = Choices::point(GRAY, entity);
+                self.grays.add(pair, id, *chance, point);
                 Some(Change::Worsened)
             }
+            LinkFault::Delay(by) if is_never(by) => None,
             LinkFault::Delay(by) => {
-                self.delays.entry(pair).or_default().push(Delay {
-                    id,
-                    by: by.clone(),
-                    point: Choices::point(DELAY, entity),
-                });
+                let point = Choices::point(DELAY, entity);
+                self.delays.add(pair, id, by.clone(), point);
                 Some(Change::Worsened)
             }
         }
@@ -348,22 +348,46 @@ impl Troubles {
             }
             LinkFault::Gray(chance) if chance.is_never() => None,
             LinkFault::Gray(_) => {
-                let grays = self.grays.get_mut(&pair).expect("it was added");
-                grays.retain(|gray| gray.id != id);
-                if grays.is_empty() {
-                    self.grays.remove(&pair);
-                }
+                self.grays.remove(pair, id);
                 Some(Change::Recovered)
             }
+            LinkFault::Delay(by) if is_never(by) => None,
             LinkFault::Delay(_) => {
-                let delays = self.delays.get_mut(&pair).expect("it was added");
-                delays.retain(|delay| delay.id != id);
-                if delays.is_empty() {
-                    self.delays.remove(&pair);
-                }
+                self.delays.remove(pair, id);
                 Some(Change::Recovered)
             }
         }
+    }
+}
+
+impl<T> Default for Burdens<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Burdens<T> {
+    fn add(&mut self, pair: Pair, id: LinkFaultId, from: T, point: Point) {
+        let burden = Burden { id, from, point };
+        self.0.entry(pair).or_default().push(burden);
+    }
+
+    fn remove(&mut self, pair: Pair, id: LinkFaultId) {
+        let burdens = self.0.get_mut(&pair).expect("it was added");
+        burdens.retain(|burden| burden.id != id);
+        if burdens.is_empty() {
+            self.0.remove(&pair);
+        }
+    }
+
+    /// Those of a link, if it has any.
+    fn of(&mut self, pair: Pair) -> Option<&mut [Burden<T>]> {
+        self.0.get_mut(&pair).map(Vec::as_mut_slice)
+    }
+
+    #[inline]
+    fn concern(&self, pair: Pair) -> bool {
+        !self.0.is_empty() && self.0.contains_key(&pair)
     }
 }
 
@@ -406,6 +430,11 @@ impl Cuts {
         row.and_then(|row| row.get(to.index()))
             .is_some_and(|cuts| *cuts > 0)
     }
+}
+
+/// Whether a delay delays nothing.
+fn is_never(by: &Distribution) -> bool {
+    by.constant() == Some(Duration::ZERO)
 }
 
 #[cfg(test)]

@@ -2,22 +2,38 @@
 //!
 //! Owns the sockets' receive queues and the datagrams in flight. It must never know streams.
 
+mod audience;
 mod fragment;
+mod groups;
+mod options;
+mod packets;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+pub(super) use self::groups::Groups;
+pub(crate) use self::options::UdpOptions;
+pub(super) use self::packets::Packets;
+
+use self::audience::{check_own, check_peer, check_way};
 use self::fragment::{Carrier, fragments};
-use super::addr::shown;
+use self::groups::Membership;
+use self::packets::Packet;
+use super::addr::{Reach, shown};
 use super::host::{Protocol, Reuse, Use};
-use super::trouble::Pair;
-use super::wire::{Marks, Passage};
+use super::marks::Marks;
+use super::mutant::{self, Mutant};
+use super::wire::{Passage, Start};
 use super::{Answer, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
 use crate::kernel::{Family, Kind, NodeId};
 
-/// The longest payload of a datagram: 65,535 less the headers of IP and UDP.
-const PAYLOAD_MAX_BYTES: usize = 65_507;
+/// The longest payload of a datagram: 65,535 less the header of UDP, which IPv6 counts alone, and
+/// that of IPv4.
+const PAYLOAD_MAX_V4_BYTES: usize = 65_507;
+const PAYLOAD_MAX_V6_BYTES: usize = 65_527;
+/// What Linux refuses before it looks at anything else, with IPv4.
+const LENGTH_MAX_BYTES: usize = 65_535;
 /// The header of UDP.
 const HEADER_BYTES: u64 = 8;
 /// What fits a packet on every link.
@@ -29,9 +45,6 @@ const QUEUE_MAX_BYTES: usize = 212_992;
 /// What each datagram costs of that besides its payload. On Linux a small one costs 832 bytes in
 /// all; without this a queue of empty datagrams would have no bound.
 const QUEUE_OVERHEAD_BYTES: usize = 800;
-/// Buffers up to this size are kept for later datagrams; four of them to a page of memory, and
-/// more than an Ethernet frame carries.
-const KEPT_BUFFER_MAX_BYTES: usize = 2_048;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -46,32 +59,24 @@ pub(super) struct UdpSocket {
     /// What the next call gives, once.
     error: Option<i32>,
     arrival: Signal,
+    options: UdpOptions,
+    /// The groups that it joined, in that order.
+    memberships: Vec<Membership>,
 }
 
 impl UdpSocket {
     pub(super) const fn node(&self) -> NodeId {
         self.node
     }
-}
 
-/// Datagrams in flight and in queues. A slot keeps its buffer when it is free.
-#[derive(Debug, Default)]
-pub(super) struct Packets {
-    slots: Vec<Packet>,
-    free: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Packet {
-    sender: SocketId,
-    from_node: NodeId,
-    from: SocketAddr,
-    to_node: NodeId,
-    to: SocketAddr,
-    /// The boot of the receiving host for which it was sent.
-    boot: u32,
-    bytes: Vec<u8>,
-    marks: Marks,
+    /// Whether it hears of an address: a connected socket hears of its peer alone, with port 0 of
+    /// each port there.
+    fn hears_of(&self, address: SocketAddr) -> bool {
+        let address = shown(address, self.local.ip());
+        self.peer.is_none_or(|peer| {
+            peer.ip() == address.ip() && (peer.port() == 0 || peer.port() == address.port())
+        })
+    }
 }
 
 /// Whether a datagram leaves the queue when it is looked at.
@@ -84,16 +89,19 @@ pub(crate) enum Take {
 }
 
 impl Fabric {
-    /// Binds a socket; port 0 takes an ephemeral one.
+    /// Binds a socket; port 0 takes an ephemeral one. Bound to the address of a group, or to a
+    /// broadcast address, it receives only what is sent there.
     ///
     /// # Errors
-    /// `EADDRNOTAVAIL`, `EADDRINUSE`.
+    /// `EADDRNOTAVAIL`, `EADDRINUSE`; `EINVAL` and `ENODEV` for the address of a group whose scope
+    /// needs an interface.
     pub(crate) fn udp_bind<F: Effects>(
         &mut self,
         fx: &mut F,
         node: NodeId,
         address: SocketAddr,
     ) -> io::Result<SocketId> {
+        check_own(address)?;
         let local = self
             .host_mut(node)
             .bindable(fx, Protocol::Udp, address, Reuse::No)?;
@@ -105,6 +113,8 @@ impl Fabric {
             queued_bytes: 0,
             error: None,
             arrival: Signal::new(fx),
+            options: UdpOptions::new(local.is_ipv6()),
+            memberships: Vec::new(),
         });
         let host = self.host_mut(node);
         host.udp.take(local, id, Use::Receives, Reuse::No);
@@ -116,9 +126,11 @@ impl Fabric {
     /// a wildcard address gets the address from which it reaches the peer.
     ///
     /// # Errors
-    /// Those of a route, `EBADF`.
+    /// `EACCES` for a broadcast address if the socket may not send there, those of a route,
+    /// `EBADF`.
     pub(crate) fn udp_connect(&mut self, id: SocketId, peer: SocketAddr) -> io::Result<()> {
         let socket = self.sockets.get_mut(id).ok_or_else(closed)?;
+        check_peer(peer)?;
         let host = self.hosts[socket.node.index()]
             .as_mut()
             .expect("a socket has a host");
@@ -126,6 +138,7 @@ impl Fabric {
         let route = self
             .addresses
             .route(socket.node, &host.addresses, bound, peer.ip())?;
+        socket.options.permit(Reach::of(route.to))?;
         if bound.is_unspecified() {
             let source = SocketAddr::new(route.source, socket.local.port());
             socket.local = shown(source, bound);
@@ -136,11 +149,12 @@ impl Fabric {
         Ok(())
     }
 
-    /// Sends a datagram. It never waits.
+    /// Sends a datagram, to each host that the address means. It never waits.
     ///
     /// # Errors
-    /// `EINVAL` for port 0, `EMSGSIZE` above 65,507 bytes, `ECONNREFUSED` if an earlier one found
-    /// nobody, those of a route, `EBADF`.
+    /// `EINVAL` for port 0, `EACCES` for a broadcast that is not allowed, `EMSGSIZE` above 65,507
+    /// bytes with IPv4 and 65,527 with IPv6, `ECONNREFUSED` if an earlier one found nobody, those
+    /// of a route, `EBADF`.
     pub(crate) fn udp_send_to<F: Effects>(
         &mut self,
         fx: &mut F,
@@ -148,41 +162,85 @@ impl Fabric {
         payload: &[u8],
         to: SocketAddr,
     ) -> io::Result<usize> {
-        let socket = self.sockets.get_mut(id).ok_or_else(closed)?;
+        if payload.len() > LENGTH_MAX_BYTES && to.ip().to_canonical().is_ipv4() {
+            return Err(os_error(libc::EMSGSIZE));
+        }
         if to.port() == 0 {
             return Err(os_error(libc::EINVAL));
         }
-        if payload.len() > PAYLOAD_MAX_BYTES {
+        self.send_datagram(fx, id, payload, to)
+    }
+
+    /// Sends a datagram to the peer of a connected socket.
+    ///
+    /// # Errors
+    /// `EDESTADDRREQ` if the socket is not connected, and those of
+    /// [`udp_send_to`](Self::udp_send_to), but for that of port 0.
+    pub(crate) fn udp_send<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: SocketId,
+        payload: &[u8],
+    ) -> io::Result<usize> {
+        let socket = self.sockets.get(id).ok_or_else(closed)?;
+        let peer = socket.peer.ok_or_else(|| os_error(libc::EDESTADDRREQ))?;
+        self.send_datagram(fx, id, payload, peer)
+    }
+
+    fn send_datagram<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: SocketId,
+        payload: &[u8],
+        to: SocketAddr,
+    ) -> io::Result<usize> {
+        let socket = self.sockets.get_mut(id).ok_or_else(closed)?;
+        let (node, local, options) = (socket.node, socket.local, socket.options);
+        check_way(to)?;
+        let host = self.hosts[node.index()]
+            .as_ref()
+            .expect("a socket has a host");
+        let route = self
+            .addresses
+            .route(node, &host.addresses, local.ip(), to.ip())?;
+        let reach = Reach::of(route.to);
+        options.permit(reach)?;
+        let longest = match route.to {
+            IpAddr::V4(_) => PAYLOAD_MAX_V4_BYTES,
+            IpAddr::V6(_) => PAYLOAD_MAX_V6_BYTES,
+        };
+        if payload.len() > longest {
             return Err(os_error(libc::EMSGSIZE));
         }
         if let Some(error) = socket.error.take() {
             return Err(os_error(error));
         }
-        let (node, local) = (socket.node, socket.local);
-        let own = &self.host(node).addresses;
-        let route = self.addresses.route(node, own, local.ip(), to.ip())?;
-        let to = SocketAddr::new(route.to, to.port());
-        let from = SocketAddr::new(route.source, local.port());
-        let length = payload.len() as u64;
-        fx.record(
-            Kind::DatagramSent,
-            node,
-            subject(route.node, to),
-            length,
-            payload,
-        );
         let packet = Packet {
             sender: id,
             from_node: node,
-            from,
+            from: SocketAddr::new(route.source, local.port()),
             to_node: route.node,
-            to,
+            to: SocketAddr::new(route.to, to.port()),
             boot: 0,
             bytes: Vec::new(),
-            marks: Marks::default(),
+            marks: Marks::NONE,
+            flip: None,
         };
-        self.launch_datagram(fx, packet, payload);
+        match reach {
+            Reach::One => self.send_copy(fx, packet, payload),
+            Reach::Broadcast | Reach::Group => {
+                self.send_to_many(fx, reach, &options, &packet, payload);
+            }
+        }
         Ok(payload.len())
+    }
+
+    /// Sends a datagram, or a copy of it, to one host.
+    fn send_copy<F: Effects>(&mut self, fx: &mut F, packet: Packet, payload: &[u8]) {
+        let (node, length) = (packet.from_node, payload.len() as u64);
+        let subject = subject(packet.to_node, packet.to);
+        fx.record(Kind::DatagramSent, node, subject, length, payload);
+        self.launch_datagram(fx, packet, payload);
     }
 
     /// The bytes that carry a datagram, with all headers, and in how many packets.
@@ -212,47 +270,35 @@ impl Fabric {
         let size = self.size_on_wire(fx, &packet, payload.len());
         let flight = self.wire.send_datagram(fx, node, to_node, size);
         match flight.passage {
-            Passage::Arrives(at) => {
+            Passage::Arrives { at, marks } => {
                 packet.boot = self.host(to_node).boot;
                 if let Some(copy) = flight.copy {
                     let packet = Packet {
-                        marks: Marks::of_copy(),
+                        marks: Marks::of(Family::Duplicate),
                         bytes: Vec::new(),
                         ..packet
                     };
                     let packet = self.packets.add(packet, payload);
                     fx.schedule(copy, NetEvent::Datagram { packet });
                 }
-                packet.marks = flight.marks;
+                (packet.marks, packet.flip) = (marks, flight.flip);
                 let packet = self.packets.add(packet, payload);
-                self.packets.corrupt(packet);
+                if flight.flip.is_some() {
+                    self.packets.corrupt(packet);
+                }
                 fx.schedule(at, NetEvent::Datagram { packet });
                 return;
             }
             Passage::Lost(family) => {
-                self.count_lost_datagram(family, to_node, packet.from, packet.to);
+                if self.has_room(to_node, packet.from, packet.to, payload.len()) {
+                    self.wire.effective(family);
+                }
             }
             Passage::Nowhere => {}
         }
         let subject = subject(to_node, packet.to);
         let length = payload.len() as u64;
         fx.record(Kind::DatagramDropped, node, subject, length, &[]);
-    }
-
-    /// Sends a datagram to the peer of a connected socket.
-    ///
-    /// # Errors
-    /// `EDESTADDRREQ` if the socket is not connected, and those of
-    /// [`udp_send_to`](Self::udp_send_to).
-    pub(crate) fn udp_send<F: Effects>(
-        &mut self,
-        fx: &mut F,
-        id: SocketId,
-        payload: &[u8],
-    ) -> io::Result<usize> {
-        let socket = self.sockets.get(id).ok_or_else(closed)?;
-        let peer = socket.peer.ok_or_else(|| os_error(libc::EDESTADDRREQ))?;
-        self.udp_send_to(fx, id, payload, peer)
     }
 
     /// Receives a datagram, or looks at it: how many bytes fit the buffer, and who sent it. What
@@ -266,6 +312,23 @@ impl Fabric {
         buffer: &mut [u8],
         take: Take,
     ) -> io::Result<Answer<(usize, SocketAddr)>> {
+        self.udp_recv_with(id, take, |bytes| {
+            let length = bytes.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&bytes[..length]);
+            length
+        })
+    }
+
+    /// Has a datagram read, by a function that says how much of it it took, and tells who sent it.
+    ///
+    /// # Errors
+    /// Those of [`udp_recv_from`](Self::udp_recv_from).
+    pub(crate) fn udp_recv_with(
+        &mut self,
+        id: SocketId,
+        take: Take,
+        read: impl FnOnce(&[u8]) -> usize,
+    ) -> io::Result<Answer<(usize, SocketAddr)>> {
         let socket = self.sockets.get_mut(id).ok_or_else(closed)?;
         if let Some(error) = socket.error.take() {
             return Err(os_error(error));
@@ -273,13 +336,15 @@ impl Fabric {
         let Some(&slot) = socket.queue.front() else {
             return Ok(socket.arrival.wait());
         };
-        let packet = &self.packets.slots[slot as usize];
-        let length = packet.bytes.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&packet.bytes[..length]);
+        let packet = self.packets.get_mut(slot);
+        let length = read(&packet.bytes);
+        if !packet.marks.is_empty() {
+            self.wire.count_marks(packet.take_seen(length));
+        }
         let from = shown(packet.from, socket.local.ip());
         if take == Take::Remove {
             socket.queue.pop_front();
-            socket.queued_bytes -= cost(packet);
+            socket.queued_bytes -= cost(packet.bytes.len());
             self.packets.release(slot);
         }
         Ok(Answer::Done((length, from)))
@@ -297,6 +362,15 @@ impl Fabric {
         } else {
             socket.arrival.wait()
         })
+    }
+
+    /// Waits for what is not there yet.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn udp_arrival(&mut self, id: SocketId) -> io::Result<Answer<()>> {
+        let socket = self.sockets.get_mut(id).ok_or_else(closed)?;
+        Ok(socket.arrival.wait())
     }
 
     /// Takes the error that the next call would give: `SO_ERROR`.
@@ -319,10 +393,19 @@ impl Fabric {
     /// The peer of a connected socket.
     ///
     /// # Errors
-    /// `ENOTCONN`, `EBADF`.
+    /// `ENOTCONN`, also if the port of the peer is 0; `EBADF`.
     pub(crate) fn udp_peer(&self, id: SocketId) -> io::Result<SocketAddr> {
         let socket = self.sockets.get(id).ok_or_else(closed)?;
-        socket.peer.ok_or_else(|| os_error(libc::ENOTCONN))
+        let peer = socket.peer.filter(|peer| peer.port() != 0);
+        peer.ok_or_else(|| os_error(libc::ENOTCONN))
+    }
+
+    /// The options of a socket.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn udp_options(&mut self, id: SocketId) -> io::Result<&mut UdpOptions> {
+        Ok(&mut self.sockets.get_mut(id).ok_or_else(closed)?.options)
     }
 
     /// Closes a socket, and does nothing if it is closed. Datagrams on their way still leave.
@@ -333,6 +416,9 @@ impl Fabric {
         self.host_mut(socket.node)
             .udp
             .release(socket.local.port(), id, Use::Receives);
+        if !mutant::is(Mutant::MemberForEver) {
+            self.leave_all(&socket);
+        }
         for packet in socket.queue {
             self.packets.release(packet);
         }
@@ -346,12 +432,13 @@ impl Fabric {
     }
 
     pub(super) fn on_datagram<F: Effects>(&mut self, fx: &mut F, slot: u32) {
-        let packet = &self.packets.slots[slot as usize];
-        let (from_node, from, to_node, to) =
-            (packet.from_node, packet.from, packet.to_node, packet.to);
+        let packet = self.packets.get(slot);
+        let (from_node, from, to_node) = (packet.from_node, packet.from, packet.to_node);
         let (boot, length) = (packet.boot, packet.bytes.len() as u64);
         let delivered = if self.wire.blocks(from_node, to_node) {
-            self.count_lost_datagram(Family::Partition, to_node, from, to);
+            if self.would_receive(slot) {
+                self.wire.effective(Family::Partition);
+            }
             false
         } else {
             let host = self.host(to_node);
@@ -366,7 +453,7 @@ impl Fabric {
 
     /// Puts a datagram into the queue of its socket; says whether there was one with room.
     fn receive<F: Effects>(&mut self, fx: &mut F, slot: u32) -> bool {
-        let packet = &self.packets.slots[slot as usize];
+        let packet = self.packets.get(slot);
         let Some(id) = self.udp_receiver(packet.to_node, packet.from, packet.to) else {
             self.say_unreachable(fx, slot);
             return false;
@@ -375,10 +462,11 @@ impl Fabric {
             .sockets
             .get_mut(id)
             .expect("a taken port names a socket");
-        if socket.queued_bytes + cost(packet) > QUEUE_MAX_BYTES {
+        let cost = cost(packet.bytes.len());
+        if socket.queued_bytes + cost > QUEUE_MAX_BYTES {
             return false;
         }
-        socket.queued_bytes += cost(packet);
+        socket.queued_bytes += cost;
         socket.queue.push_back(slot);
         let (kind, subject) = (
             Kind::DatagramDelivered,
@@ -392,42 +480,54 @@ impl Fabric {
             &packet.bytes,
         );
         socket.arrival.wake(fx);
-        let marks = packet.marks;
-        self.wire.count_marks(marks);
         true
     }
 
     /// Whether a datagram would reach a socket if it arrived now.
     pub(super) fn would_receive(&self, slot: u32) -> bool {
-        let packet = &self.packets.slots[slot as usize];
-        let host = self.host(packet.to_node);
-        let receiver = self.udp_receiver(packet.to_node, packet.from, packet.to);
-        host.up && host.boot == packet.boot && receiver.is_some()
+        let packet = self.packets.get(slot);
+        let (node, length) = (packet.to_node, packet.bytes.len());
+        self.host(node).boot == packet.boot && self.has_room(node, packet.from, packet.to, length)
     }
 
-    /// Sends back the word that nobody listens, which only a connected socket hears.
+    /// Whether there is a socket for a datagram of that length, with room for it.
+    #[cold]
+    fn has_room(&self, node: NodeId, from: SocketAddr, to: SocketAddr, length: usize) -> bool {
+        let receiver = self.udp_receiver(node, from, to);
+        let socket = receiver.and_then(|id| self.sockets.get(id));
+        let room = |socket: &UdpSocket| socket.queued_bytes + cost(length) <= QUEUE_MAX_BYTES;
+        self.host(node).up && socket.is_some_and(room)
+    }
+
+    /// Sends back the word that nobody listens, which only a connected socket hears. Nobody says so
+    /// of what is for many.
     fn say_unreachable<F: Effects>(&mut self, fx: &mut F, slot: u32) {
-        let packet = &self.packets.slots[slot as usize];
+        let packet = self.packets.get(slot);
         let (sender, by, back) = (packet.sender, packet.to_node, packet.from_node);
         let to = packet.to;
-        let hears = |socket: &UdpSocket| {
-            socket
-                .peer
-                .is_some_and(|peer| peer == shown(to, socket.local.ip()))
-        };
-        if !self.sockets.get(sender).is_some_and(hears) {
+        let is_one = Reach::of(to.ip()) == Reach::One;
+        let hears = |socket: &UdpSocket| socket.peer.is_some() && socket.hears_of(to);
+        if !is_one || !self.sockets.get(sender).is_some_and(hears) {
             return;
         }
-        match self.wire.send(fx, by, back, UNREACHABLE_BYTES) {
-            Passage::Arrives(at) => {
-                fx.schedule(at, NetEvent::Unreachable { socket: sender, by });
+        let start = Start::AT_ONCE;
+        match self.wire.send(fx, by, back, UNREACHABLE_BYTES, start) {
+            Passage::Arrives { at, marks } => {
+                let socket = sender;
+                fx.schedule(at, NetEvent::Unreachable { socket, by, marks });
             }
             Passage::Lost(family) => self.wire.effective(family),
             Passage::Nowhere => {}
         }
     }
 
-    pub(super) fn on_unreachable<F: Effects>(&mut self, fx: &mut F, id: SocketId, by: NodeId) {
+    pub(super) fn on_unreachable<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: SocketId,
+        by: NodeId,
+        marks: Marks,
+    ) {
         let Some(socket) = self.sockets.get_mut(id) else {
             return;
         };
@@ -437,99 +537,21 @@ impl Fabric {
         }
         socket.error = Some(libc::ECONNREFUSED);
         socket.arrival.wake(fx);
+        self.wire.count_marks(marks);
     }
 
     /// The socket that receives what comes from one address to another, if any does now.
     fn udp_receiver(&self, node: NodeId, from: SocketAddr, to: SocketAddr) -> Option<SocketId> {
         let id = self.host(node).udp.find(to)?;
-        let socket = self.sockets.get(id)?;
-        let welcome = socket
-            .peer
-            .is_none_or(|peer| peer == shown(from, socket.local.ip()));
-        welcome.then_some(id)
-    }
-
-    /// Counts the loss of a datagram as effective if somebody would have received it.
-    fn count_lost_datagram(
-        &mut self,
-        family: Family,
-        to_node: NodeId,
-        from: SocketAddr,
-        to: SocketAddr,
-    ) {
-        if self.host(to_node).up && self.udp_receiver(to_node, from, to).is_some() {
-            self.wire.effective(family);
-        }
+        let reaches = !to.ip().is_multicast() || self.takes(node, from.ip(), to.ip());
+        let hears = self.sockets.get(id)?.hears_of(from);
+        (reaches && hears).then_some(id)
     }
 }
 
-impl Packets {
-    /// Takes a slot for a packet, which gets the slot's empty buffer and the payload.
-    fn add(&mut self, mut packet: Packet, payload: &[u8]) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            let place = &mut self.slots[slot as usize];
-            packet.bytes = core::mem::take(&mut place.bytes);
-            packet.bytes.extend_from_slice(payload);
-            *place = packet;
-            return slot;
-        }
-        let slot = u32::try_from(self.slots.len()).expect("memory ends before 2^32 datagrams");
-        packet.bytes.extend_from_slice(payload);
-        self.slots.push(packet);
-        slot
-    }
-
-    /// Flips bits of a packet if it is marked so.
-    fn corrupt(&mut self, slot: u32) {
-        let packet = &mut self.slots[slot as usize];
-        if packet.bytes.is_empty() {
-            packet.marks.corrupt = None;
-        }
-        let Some(how) = packet.marks.corrupt else {
-            return;
-        };
-        let bits = packet.bytes.len() as u64 * 8;
-        let first = how % bits;
-        self.flip(slot, first);
-        // Every other time a second bit, in another byte.
-        if how >> 32 & 1 == 1 && first + 9 < bits {
-            self.flip(slot, first + 9);
-        }
-    }
-
-    fn flip(&mut self, slot: u32, bit: u64) {
-        let place = usize::try_from(bit / 8).expect("it is within the packet");
-        self.slots[slot as usize].bytes[place] ^= 1 << (bit % 8);
-    }
-
-    /// The nodes from and to which a packet goes.
-    pub(super) fn way(&self, slot: u32) -> Pair {
-        let packet = &self.slots[slot as usize];
-        (packet.from_node, packet.to_node)
-    }
-
-    pub(super) fn bytes(&self, slot: u32) -> &[u8] {
-        &self.slots[slot as usize].bytes
-    }
-
-    /// Slots in use, and slots made.
-    #[cfg(test)]
-    pub(super) fn counts(&self) -> (usize, usize) {
-        (self.slots.len() - self.free.len(), self.slots.len())
-    }
-
-    pub(super) fn release(&mut self, slot: u32) {
-        let bytes = &mut self.slots[slot as usize].bytes;
-        bytes.clear();
-        if bytes.capacity() > KEPT_BUFFER_MAX_BYTES {
-            *bytes = Vec::new();
-        }
-        self.free.push(slot);
-    }
-}
-
-fn cost(packet: &Packet) -> usize {
-    packet.bytes.len() + QUEUE_OVERHEAD_BYTES
+/// What a datagram of that length takes of its queue.
+const fn cost(length: usize) -> usize {
+    length + QUEUE_OVERHEAD_BYTES
 }
 
 fn closed() -> io::Error {

@@ -9,6 +9,7 @@ use super::Effects;
 use super::addr::NOWHERE;
 use super::link::LinkConfig;
 use super::links::{Crossing, Links, Manner, Mischief};
+use super::marks::Marks;
 use super::trouble::{Pair, Stop, Troubles};
 use crate::kernel::{EntityKey, Family, FaultCounters, NodeId, SimTime};
 
@@ -21,12 +22,25 @@ pub(super) const LOOPBACK_MTU_BYTES: u32 = 65_536;
 /// What becomes of a packet, as far as it is known when it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
-    /// It arrives then, unless the link is cut meanwhile.
-    Arrives(SimTime),
+    /// It arrives then, unless the link is cut meanwhile; what has happened to it by then.
+    Arrives { at: SimTime, marks: Marks },
     /// A fault of this family takes it.
     Lost(Family),
     /// It goes to an address that nobody has.
     Nowhere,
+}
+
+/// How a packet of a stream comes to its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At once. It arrives at least so long behind all that its end sent before.
+    Behind(Duration),
+    /// After it has waited at its host for the link's queue to be short.
+    InTurn,
+}
+
+impl Start {
+    pub(super) const AT_ONCE: Self = Self::Behind(Duration::ZERO);
 }
 
 /// What becomes of a datagram.
@@ -35,38 +49,8 @@ pub(super) struct Flight {
     pub(super) passage: Passage,
     /// When a second copy arrives.
     pub(super) copy: Option<SimTime>,
-    pub(super) marks: Marks,
-}
-
-/// What happened to a datagram on its way that shows only when somebody receives it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks {
     /// Bits are flipped, decided by this number.
-    pub(super) corrupt: Option<u64>,
-    /// Of [`Marks::FAMILIES`], by bits.
-    families: u8,
-}
-
-impl Marks {
-    /// The families that make a datagram late, or one too many.
-    const FAMILIES: [Family; 4] = [
-        Family::Duplicate,
-        Family::Reorder,
-        Family::Delay,
-        Family::Bandwidth,
-    ];
-
-    /// The marks of a second copy.
-    pub(super) fn of_copy() -> Self {
-        let mut marks = Self::default();
-        marks.add(Family::Duplicate);
-        marks
-    }
-
-    fn add(&mut self, family: Family) {
-        let place = Self::FAMILIES.iter().position(|other| *other == family);
-        self.families |= 1 << place.expect("only these leave a mark");
-    }
+    pub(super) flip: Option<u64>,
 }
 
 /// All links, their faults, and the counters of those.
@@ -124,18 +108,35 @@ impl Wire {
         from: NodeId,
         to: NodeId,
         bytes: u64,
+        start: Start,
     ) -> Passage {
-        if let Some(passage) = self.send_plainly(fx.now(), from, to) {
-            return passage;
+        match self.send_plainly(fx.now(), from, to) {
+            Some(passage) => passage,
+            None => self.send_over(fx, (from, to), bytes, start),
         }
+    }
+
+    #[inline(never)]
+    fn send_over<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        pair: Pair,
+        bytes: u64,
+        start: Start,
+    ) -> Passage {
         let now = fx.now();
-        let crossing = self.links.cross(fx.choices(), (from, to), bytes, 1, now);
-        let (passage, marks) = self.judge(fx, (from, to), crossing);
-        let (Passage::Arrives(_), Some(_)) = (passage, marks.corrupt) else {
-            self.count_marks(marks);
-            return passage;
-        };
-        Passage::Lost(Family::Corrupt)
+        let mut crossing = self.links.cross(fx.choices(), pair, bytes, 1, now);
+        if start == Start::InTurn {
+            // Its wait before the queue and the one in it are one deed.
+            crossing.waited = true;
+            crossing.dropped.get_or_insert(false);
+        }
+        match self.judge(fx, pair, crossing) {
+            Passage::Arrives { marks, .. } if marks.contains(Family::Corrupt) => {
+                Passage::Lost(Family::Corrupt)
+            }
+            passage => passage,
+        }
     }
 
     /// Sends a datagram of that many bytes, in that many fragments.
@@ -150,7 +151,7 @@ impl Wire {
         let mut flight = Flight {
             passage: Passage::Nowhere,
             copy: None,
-            marks: Marks::default(),
+            flip: None,
         };
         if let Some(passage) = self.send_plainly(fx.now(), from, to) {
             flight.passage = passage;
@@ -163,10 +164,11 @@ impl Wire {
         if crossing.mischief {
             mischief = self.links.mischief(fx.choices(), from, to);
         }
-        (flight.passage, flight.marks) = self.judge(fx, pair, crossing);
-        let Passage::Arrives(at) = flight.passage else {
+        flight.passage = self.judge(fx, pair, crossing);
+        let Passage::Arrives { at, mut marks } = flight.passage else {
             return flight;
         };
+        flight.flip = crossing.corrupt.flatten();
         if let Some(copy) = mischief.copy {
             self.counters.offered(Family::Duplicate);
             if let Some(latency) = copy {
@@ -180,8 +182,11 @@ impl Wire {
             self.counters.offered(Family::Reorder);
             if let Some(delay) = held_up {
                 self.counters.fired(Family::Reorder);
-                flight.passage = Passage::Arrives(at.saturating_add(delay));
-                flight.marks.add(Family::Reorder);
+                if delay > Duration::ZERO {
+                    marks.add(Marks::of(Family::Reorder));
+                }
+                let at = at.saturating_add(delay);
+                flight.passage = Passage::Arrives { at, marks };
             }
         }
         flight
@@ -190,39 +195,39 @@ impl Wire {
     /// What becomes of a packet when there is nothing to draw and nothing that goes wrong.
     #[inline]
     fn send_plainly(&self, now: SimTime, from: NodeId, to: NodeId) -> Option<Passage> {
+        let unharmed = |latency| Passage::Arrives {
+            at: now.saturating_add(latency),
+            marks: Marks::NONE,
+        };
         if from == to {
-            return Some(Passage::Arrives(now.saturating_add(LOOPBACK_LATENCY)));
+            return Some(unharmed(LOOPBACK_LATENCY));
         }
         if to == NOWHERE {
             return Some(Passage::Nowhere);
         }
         let latency = self.links.plain()?;
         let quiet = self.troubles.is_empty();
-        quiet.then(|| Passage::Arrives(now.saturating_add(latency)))
+        quiet.then(|| unharmed(latency))
     }
 
     /// Counts what a packet met, and says what becomes of it.
-    fn judge<F: Effects>(
-        &mut self,
-        fx: &mut F,
-        pair: Pair,
-        crossing: Crossing,
-    ) -> (Passage, Marks) {
-        let mut marks = Marks::default();
+    fn judge<F: Effects>(&mut self, fx: &mut F, pair: Pair, crossing: Crossing) -> Passage {
+        let mut marks = Marks::NONE;
         let mut latency = crossing.latency;
         if self.troubles.is_empty() && crossing.is_clean() {
-            return (Passage::Arrives(fx.now().saturating_add(latency)), marks);
+            let at = fx.now().saturating_add(latency);
+            return Passage::Arrives { at, marks };
         }
         let gray = self.troubles.gray(fx.choices(), pair);
         let delay = self.troubles.delay(fx.choices(), pair);
         if self.blocks(pair.0, pair.1) {
-            return (Passage::Lost(Family::Partition), marks);
+            return Passage::Lost(Family::Partition);
         }
         if let Some(dropped) = crossing.dropped {
             self.counters.offered(Family::Bandwidth);
             if dropped {
                 self.counters.fired(Family::Bandwidth);
-                return (Passage::Lost(Family::Bandwidth), marks);
+                return Passage::Lost(Family::Bandwidth);
             }
         }
         for (family, verdict) in [(Family::Loss, crossing.loss), (Family::Gray, gray)] {
@@ -230,29 +235,30 @@ impl Wire {
             self.counters.offered(family);
             if verdict {
                 self.counters.fired(family);
-                return (Passage::Lost(family), marks);
+                return Passage::Lost(family);
             }
         }
         if crossing.waited {
             self.counters.fired(Family::Bandwidth);
-            marks.add(Family::Bandwidth);
+            marks.add(Marks::of(Family::Bandwidth));
         }
         if let Some(corrupt) = crossing.corrupt {
             self.counters.offered(Family::Corrupt);
             if corrupt.is_some() {
                 self.counters.fired(Family::Corrupt);
-                marks.corrupt = corrupt;
+                marks.add(Marks::of(Family::Corrupt));
             }
         }
         if let Some(delay) = delay {
             self.counters.offered(Family::Delay);
             if delay > Duration::ZERO {
                 self.counters.fired(Family::Delay);
-                marks.add(Family::Delay);
+                marks.add(Marks::of(Family::Delay));
                 latency = latency.saturating_add(delay);
             }
         }
-        (Passage::Arrives(fx.now().saturating_add(latency)), marks)
+        let at = fx.now().saturating_add(latency);
+        Passage::Arrives { at, marks }
     }
 
     /// How a stream may send from one host to another.
@@ -288,9 +294,7 @@ impl Wire {
     /// When the queue of a link is short enough for a stream to send, if that is later than now.
     pub(super) fn turn<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> Option<SimTime> {
         let now = fx.now();
-        let turn = self.links.turn(fx.choices(), pair, now)?;
-        self.count_act(Family::Bandwidth, true);
-        Some(turn)
+        self.links.turn(fx.choices(), pair, now)
     }
 
     /// Whether a cut stops a packet here and now: asked when it is sent and when it arrives.
@@ -307,27 +311,20 @@ impl Wire {
         cut
     }
 
-    /// Counts a packet that a link keeps, and that somebody would have received.
-    pub(super) fn count_kept(&mut self, stop: Stop, effective: bool) {
-        let family = match stop {
-            Stop::Clog => Family::Clog,
-            Stop::Hold => Family::Hold,
-        };
-        self.count_act(family, effective);
+    /// Counts a packet that a link keeps.
+    pub(super) fn count_kept(&mut self, stop: Stop) {
+        self.count_act(stop.family());
     }
 
     /// Counts an end of a connection that is reset from outside.
     pub(super) fn count_reset(&mut self) {
-        self.count_act(Family::Reset, true);
+        self.count_act(Family::Reset);
     }
 
     /// Counts a chance that a family took.
-    fn count_act(&mut self, family: Family, effective: bool) {
+    fn count_act(&mut self, family: Family) {
         self.counters.offered(family);
         self.counters.fired(family);
-        if effective {
-            self.counters.effective(family);
-        }
     }
 
     /// Counts that a fault of a family, counted as fired before, made a difference.
@@ -335,18 +332,18 @@ impl Wire {
         self.counters.effective(family);
     }
 
-    /// Counts what happened to a packet that somebody receives.
+    /// Counts what happened to a packet that makes a difference to its receiver.
+    #[inline]
     pub(super) fn count_marks(&mut self, marks: Marks) {
-        if marks == Marks::default() {
-            return;
+        if !marks.is_empty() {
+            self.count_all(marks);
         }
-        if marks.corrupt.is_some() {
-            self.counters.effective(Family::Corrupt);
-        }
-        for (bit, family) in Marks::FAMILIES.into_iter().enumerate() {
-            if marks.families >> bit & 1 == 1 {
-                self.counters.effective(family);
-            }
+    }
+
+    #[cold]
+    fn count_all(&mut self, marks: Marks) {
+        for family in marks.families() {
+            self.counters.effective(family);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::fmt::{Debug, Write};
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::rc::Rc;
 
 /// The lines of one run of a case.
@@ -18,9 +19,14 @@ impl Log {
         self.0.borrow_mut().push(line);
     }
 
-    /// The lines, with `server` and `client` in place of the addresses.
-    pub(super) fn take(&self, server: [IpAddr; 2], client: [IpAddr; 2]) -> Vec<String> {
-        let mut names: Vec<(String, &str)> = Vec::new();
+    /// The lines, with `server`, `client` and `directory` in place of what they are.
+    pub(super) fn take(
+        &self,
+        server: [IpAddr; 2],
+        client: [IpAddr; 2],
+        directory: &Path,
+    ) -> Vec<String> {
+        let mut names = vec![(directory.display().to_string(), "directory")];
         for (addresses, name) in [(server, "server"), (client, "client")] {
             names.extend(addresses.map(|address| (address.to_string(), name)));
         }

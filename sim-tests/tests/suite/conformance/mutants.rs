@@ -1,4 +1,4 @@
-//! Known bugs of the streams: each makes some case differ, so the suite can see it.
+//! Known bugs of streams and datagrams: each makes some case differ, so the suite can see it.
 
 use stormglass::mutants::{Mutant, with_mutant};
 

@@ -2,14 +2,20 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::join;
 use stormglass::Config;
+use stormglass::fs::remove_file;
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::Distribution;
 use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use stormglass::net::{Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket};
+use stormglass::net::{
+    Interest, LinkConfig, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener,
+    UnixStream,
+};
 use stormglass::sim::{Builder, Node};
 use stormglass::time::{sleep, timeout};
 
@@ -70,7 +76,10 @@ pub(super) fn play(case: cases::Case, layout: Layout) -> Vec<String> {
         let node = |name: &str, [v4, v6]: [IpAddr; 2]| {
             let builder = sim.node(name);
             let node = match layout {
-                Layout::Loopback => sim.find("host").unwrap_or_else(|| sim.node("host").idle()),
+                Layout::Loopback => sim.find("host").unwrap_or_else(|| {
+                    // As the real machine it has a network, on which nobody else is.
+                    sim.node("host").address(ip("fd00::9")).idle()
+                }),
                 Layout::Link => builder.address(v4).address(v6).idle(),
             };
             Place { node, v4, v6 }
@@ -78,6 +87,7 @@ pub(super) fn play(case: cases::Case, layout: Layout) -> Vec<String> {
         let stage = cases::Stage {
             server: node("server", server),
             client: node("client", client),
+            directory: DIRECTORY.into(),
             log: stage_log,
         };
         case(Rc::new(stage)).await;
@@ -85,5 +95,8 @@ pub(super) fn play(case: cases::Case, layout: Layout) -> Vec<String> {
     if let Some(failed) = &outcome.failed {
         log.line(failed.to_string());
     }
-    log.take(server, client)
+    log.take(server, client, Path::new(DIRECTORY))
 }
+
+/// A case has its nodes for itself, and so their files.
+const DIRECTORY: &str = "/run/case";

@@ -1,15 +1,22 @@
 //! The real arm of the suite: the cases with tokio's sockets, on the loopback of the kernel.
 
+use std::env;
+use std::fs;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::process;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures::future::join;
+use tokio::fs::remove_file;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use tokio::net::{
+    TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+};
 use tokio::time::{sleep, timeout};
 
 use super::log::{Log, bytes, shown};
@@ -42,10 +49,13 @@ pub(super) fn play(case: cases::Case) -> Vec<String> {
         v4: Ipv4Addr::LOCALHOST.into(),
         v6,
     };
+    let directory = own_directory(server.v4);
+    fs::create_dir_all(&directory).unwrap();
     let log = Log::default();
     let stage = cases::Stage {
         server,
         client,
+        directory: directory.clone(),
         log: log.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,7 +66,9 @@ pub(super) fn play(case: cases::Case) -> Vec<String> {
     if runtime.block_on(played).is_err() {
         log.line("hangs".to_owned());
     }
-    log.take([server.v4, server.v6], [client.v4, client.v6])
+    drop(runtime);
+    fs::remove_dir_all(&directory).unwrap();
+    log.take([server.v4, server.v6], [client.v4, client.v6], &directory)
 }
 
 /// A port that no other socket has, on any address: below those that the kernel chooses.
@@ -78,4 +90,9 @@ fn own_address() -> IpAddr {
     let middle = middle.max(1);
     let last = u8::try_from(n).unwrap();
     Ipv4Addr::new(127, middle, low, last).into()
+}
+
+/// A directory that no other case uses, named after the case's address.
+fn own_directory(address: IpAddr) -> PathBuf {
+    env::temp_dir().join(format!("stormglass-{}-{address}", process::id()))
 }

@@ -342,3 +342,46 @@ fn a_lost_reset_leaves_the_peer_half_open() {
     world.run(2 * MS);
     assert_eq!(code(world.read(client)), libc::ECONNRESET);
 }
+
+#[test]
+fn links_let_go_together_in_the_order_in_which_packets_came() {
+    let mut world = World::new();
+    let (a, c) = (world.bind(A, "0.0.0.0:9"), world.bind(C, "0.0.0.0:9"));
+    let b = world.bind(B, "0.0.0.0:9");
+    let fault = world.begin(LinkFault::Hold, &[(A, B), (C, B)]);
+    for (from, text) in [(c, "one"), (a, "two"), (c, "three")] {
+        world.send_to(from, text.as_bytes(), "10.0.0.2:9").unwrap();
+    }
+    world.run(2 * MS);
+    world.end(fault);
+    assert_eq!(world.receive_all(b), [&b"one"[..], b"two", b"three"]);
+    assert_eq!(world.counter(Family::Hold).effective, 3);
+}
+
+#[test]
+fn what_keeps_word_from_a_sender_until_it_gives_up_matters() {
+    let faults: [(LinkFault, Family); 3] = [
+        (LinkFault::Cut, Family::Partition),
+        (LinkFault::Gray(Probability::ALWAYS), Family::Gray),
+        (LinkFault::Hold, Family::Hold),
+    ];
+    for (fault, family) in faults {
+        for is_peer_up in [true, false] {
+            let mut world = World::new();
+            let (client, server, _) = world.pair();
+            world.begin(fault.clone(), &[(B, A)]);
+            world.write(client, b"x").unwrap();
+            world.run(MS);
+            assert_eq!(world.read(server).unwrap().unwrap(), b"x");
+            let counter = world.counter(family);
+            assert_eq!((counter.fired, counter.effective), (1, 0), "{family}");
+            if !is_peer_up {
+                world.die(B, Death::Crash);
+            }
+            world.run_out();
+            assert_eq!(code(world.read(client)), libc::ETIMEDOUT);
+            let effective = world.counter(family).effective;
+            assert_eq!(effective, u64::from(is_peer_up), "{family}");
+        }
+    }
+}

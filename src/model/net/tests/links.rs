@@ -272,10 +272,11 @@ fn a_clog_keeps_packets_and_lets_them_go_in_order() {
     assert_eq!(world.receive_all(b), [b""; 0]);
     assert_eq!(world.read(server).unwrap(), None);
     let counter = world.counter(Family::Clog);
-    assert_eq!((counter.fired, counter.effective), (3, 3));
+    assert_eq!((counter.fired, counter.effective), (3, 0));
     world.end(fault);
     assert_eq!(world.receive_all(b), [&b"in flight"[..], b"later"]);
     assert_eq!(world.read(server).unwrap().unwrap(), b"bytes");
+    assert_eq!(world.counter(Family::Clog).effective, 3);
     world.run(S);
     assert_eq!(world.read(server).unwrap(), None, "nothing arrives twice");
     assert_eq!(world.count(Kind::PacketPassed), 3);
@@ -309,7 +310,7 @@ fn held_packets_are_delivered_and_discarded_one_by_one() {
     for text in ["one", "two", "three"] {
         world.send_to(a, text.as_bytes(), "10.0.0.2:9").unwrap();
     }
-    world.run(MS);
+    world.run(2 * MS);
     let held = world.net.in_flight();
     let texts: Vec<_> = held.iter().map(|packet| &packet.payload[..]).collect();
     assert_eq!(texts, [&b"one"[..], b"two", b"three"]);
@@ -555,4 +556,26 @@ fn faults_of_one_instant_draw_each_for_itself() {
     }
     let seen = hundred(&mut world).len();
     assert!((12..38).contains(&seen), "a quarter passes both: {seen}");
+}
+
+#[test]
+fn a_flipped_bit_matters_to_who_receives_its_byte() {
+    let mut world = with(|link| link.corrupt = Probability::ALWAYS);
+    let (a, b) = (world.bind(A, "0.0.0.0:9"), world.bind(B, "0.0.0.0:9"));
+    world.send_to(a, &[0; 1_000], "10.0.0.2:9").unwrap();
+    world.run(MS);
+    let effective = |world: &World| world.counter(Family::Corrupt).effective;
+    let look = |world: &mut World, length| {
+        let mut buffer = vec![0; length];
+        let answer = world.net.udp_recv_from(b, &mut buffer, Take::Peek);
+        done(answer.unwrap()).expect("it is there");
+        buffer.iter().any(|byte| *byte != 0)
+    };
+    for length in [0, 1, 10, 100, 1_000, 1_000] {
+        let changed = look(&mut world, length);
+        assert_eq!(effective(&world), u64::from(changed), "{length} bytes");
+    }
+    assert_eq!(effective(&world), 1);
+    world.receive(b).unwrap();
+    assert_eq!(effective(&world), 1, "it is counted once");
 }

@@ -4,6 +4,7 @@ mod bytes;
 mod faults;
 mod handshake;
 mod links;
+mod many;
 mod nagle;
 mod names;
 mod processes;
@@ -12,6 +13,7 @@ mod recovery;
 mod socket;
 mod stream;
 mod udp;
+mod unix;
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -308,6 +310,7 @@ impl World {
         assert_eq!(self.net.unconnected.len(), 0, "unconnected sockets");
         assert_eq!(self.net.packets.counts().0, 0, "datagrams");
         assert_eq!(self.net.names.under_way(), 0, "lookups");
+        assert_eq!(self.net.unix.len(), 0, "Unix sockets");
         assert!(self.fx.in_use.is_empty(), "tokens: {:?}", self.fx.in_use);
     }
 }

@@ -245,3 +245,62 @@ fn an_ipv6_address_needs_one_of_its_own() {
         Some((b"six".to_vec(), address("[fd00::4]:9")))
     );
 }
+
+#[test]
+fn a_socket_connected_to_port_zero_hears_its_host() {
+    let mut world = World::new();
+    let (a, b) = hello(&mut world);
+    world.net.udp_connect(a, address("10.0.0.2:0")).unwrap();
+    assert_eq!(code(world.net.udp_peer(a)), libc::ENOTCONN);
+    world.net.udp_send(&mut world.fx, a, b"x").unwrap();
+    world.run(2 * MS);
+    let refused = world.net.udp_send(&mut world.fx, a, b"x");
+    assert_eq!(code(refused), libc::ECONNREFUSED);
+    let c = world.bind(C, "0.0.0.0:9");
+    world.send_to(b, b"from b", "10.0.0.1:9").unwrap();
+    world.send_to(c, b"from c", "10.0.0.1:9").unwrap();
+    world.run(MS);
+    assert_eq!(world.receive_all(a), [b"from b"]);
+}
+
+#[test]
+fn an_error_of_the_address_leaves_that_of_the_socket() {
+    let mut world = World::new();
+    let a = world.bind(A, "10.0.0.1:9");
+    world.net.udp_connect(a, address("10.0.0.2:9")).unwrap();
+    let big = vec![0; 65_536];
+    for (payload, to, error) in [
+        (&big[..1], "10.0.0.2:0", libc::EINVAL),
+        (&big[..65_508], "10.0.0.2:9", libc::EMSGSIZE),
+        (&big[..65_508], "255.255.255.255:9", libc::EACCES),
+        (&big, "10.0.0.2:0", libc::EMSGSIZE),
+    ] {
+        world.net.udp_send(&mut world.fx, a, b"nobody").unwrap();
+        world.run(2 * MS);
+        assert_eq!(code(world.send_to(a, payload, to)), error, "{to}");
+        let refused = world.net.udp_send(&mut world.fx, a, b"x");
+        assert_eq!(code(refused), libc::ECONNREFUSED, "{to}");
+    }
+}
+
+#[test]
+fn datagrams_of_ipv6_are_longer() {
+    let mut world = World::new();
+    let a = world.bind(A, "[::]:9");
+    let big = vec![7; 65_536];
+    assert_eq!(world.send_to(a, &big[..65_527], "[::1]:9").unwrap(), 65_527);
+    assert_eq!(
+        code(world.send_to(a, &big[..65_528], "[::1]:9")),
+        libc::EMSGSIZE
+    );
+    assert_eq!(code(world.send_to(a, &big, "[::1]:0")), libc::EINVAL);
+    let mapped = "[::ffff:127.0.0.1]:9";
+    assert_eq!(world.send_to(a, &big[..65_507], mapped).unwrap(), 65_507);
+    assert_eq!(
+        code(world.send_to(a, &big[..65_508], mapped)),
+        libc::EMSGSIZE
+    );
+    world.run(MS);
+    let lengths: Vec<_> = world.receive_all(a).iter().map(Vec::len).collect();
+    assert_eq!(lengths, [65_527, 65_507]);
+}

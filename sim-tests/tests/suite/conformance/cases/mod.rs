@@ -7,24 +7,29 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::{
     AsyncReadExt, AsyncWriteExt, Interest, Log, OwnedReadHalf, OwnedWriteHalf, Place, TcpListener,
-    TcpSocket, TcpStream, UdpSocket, bytes, quiet_port, shown, sleep, timeout,
+    TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream, bytes, join,
+    quiet_port, remove_file, shown, sleep, timeout,
 };
 
 pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod close;
 pub(crate) mod connect;
+pub(crate) mod many;
 pub(crate) mod ready;
 pub(crate) mod reset;
 pub(crate) mod transfer;
 pub(crate) mod udp;
+pub(crate) mod unix_datagram;
+pub(crate) mod unix_stream;
 
 /// One program.
 pub(crate) type Case = fn(Rc<Stage>) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -33,6 +38,8 @@ pub(crate) type Case = fn(Rc<Stage>) -> Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) struct Stage {
     pub(super) server: Place,
     pub(super) client: Place,
+    /// A directory of its own.
+    pub(super) directory: PathBuf,
     pub(super) log: Log,
 }
 
@@ -66,6 +73,16 @@ impl Stage {
             }
             Err(_) => self.log.line(format!("{call} waits")),
         }
+    }
+
+    /// A path in the case's own directory.
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A name of a Unix socket that is no path, and that no other case has.
+    fn abstract_name(&self, name: &str) -> PathBuf {
+        format!("\0{}", self.path(name).display()).into()
     }
 
     /// Lets everything arrive that is under way.

@@ -196,7 +196,7 @@ pub(crate) async fn a_reader_that_waits_hears_of_the_reset(s: Rc<Stage>) {
         drop(server);
     };
     let mut buffer = [0; 10];
-    let (result, ()) = futures::future::join(client.read(&mut buffer), reset).await;
+    let (result, ()) = join(client.read(&mut buffer), reset).await;
     s.put("client reads", result);
 }
 
@@ -208,7 +208,7 @@ pub(crate) async fn a_writer_that_waits_hears_of_the_reset(s: Rc<Stage>) {
         s.settle().await;
         drop(server);
     };
-    let (result, ()) = futures::future::join(client.write_all(&data), reset).await;
+    let (result, ()) = join(client.write_all(&data), reset).await;
     s.put("client writes", result);
     s.write("client writes", &mut client, b"x").await;
 }
