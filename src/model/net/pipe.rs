@@ -2,6 +2,7 @@
 //!
 //! Owns the bytes from the write that accepts them to the read that takes them: they are copied in
 //! once, out once, and are never moved between. It must never know links, timers or sockets.
+//! It is longer than 600 lines because what both ends know of the same bytes is one state.
 //!
 //! ```text
 //!        read       delivered        sent       written

@@ -107,7 +107,7 @@ pub(crate) async fn ready_while_there_is_no_error(s: Rc<Stage>) {
         s.settle().await;
     };
     let failure = client.ready(Interest::ERROR);
-    let (failure, ()) = futures::future::join(failure, reset).await;
+    let (failure, ()) = join(failure, reset).await;
     s.put("client is told", failure);
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn io_that_waits(s: Rc<Stage>) {
         s.write("server writes", &mut server, b"hello").await;
     };
     let io = client.async_io(Interest::READABLE, || Ok(2));
-    let (io, ()) = futures::future::join(io, write).await;
+    let (io, ()) = join(io, write).await;
     s.put("io", io);
 }
 
