@@ -17,7 +17,7 @@ use crate::model::net::{SocketId, UnixName};
 ///
 /// No datagram is lost: who sends waits until there is room. As on Linux, who sends to a socket
 /// that is connected to nobody, by its name, may have eleven datagrams there, together with all
-/// others who do; and then is not told when the other makes room by receiving those of others.
+/// others who do.
 ///
 /// Dropping it closes it. Its path stays.
 ///

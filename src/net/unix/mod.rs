@@ -27,7 +27,9 @@
 //! Errors are those that Linux gives, and so is the room that a socket has. A path is a name, not
 //! looked up in directories: none need exist, and `a/../b` is not `b`. No descriptors or
 //! credentials travel in messages, and there is no `SOCK_SEQPACKET`. Everybody is root and has the
-//! process number 1.
+//! process number 1. Where tokio would ask again and again without rest, since the kernel calls
+//! ready what is not, these sockets wait: sending by name to a socket with a full queue, and
+//! receiving after the reading side of an empty one was shut down.
 
 mod addr;
 pub(super) mod datagram;
