@@ -1,8 +1,8 @@
 //! Deterministic simulation testing for distributed systems.
 //!
-//! A whole cluster runs in one thread, on a simulated clock and network, while a test crashes
-//! nodes, cuts links and bends clocks. Every decision comes from a seed, so a run that fails fails
-//! again.
+//! A whole cluster runs in one thread, on a simulated clock, network and disks, while a test
+//! crashes nodes, cuts links and bends clocks. Every decision comes from a seed, so a run that
+//! fails fails again.
 //!
 //! ```
 //! use stormglass::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,7 +6,24 @@
 
 /// Files of the operating system.
 pub mod fs {
-    pub use tokio::fs::remove_file;
+    pub use std::fs::{FileType, Metadata, Permissions};
+    pub use tokio::fs::{
+        DirBuilder, DirEntry, File, OpenOptions, ReadDir, canonicalize, copy, create_dir,
+        create_dir_all, hard_link, metadata, read, read_dir, read_link, read_to_string, remove_dir,
+        remove_dir_all, remove_file, rename, set_permissions, symlink, symlink_metadata,
+        try_exists, write,
+    };
+
+    /// Calls that do not wait.
+    pub mod blocking {
+        pub use std::fs::{
+            DirBuilder, DirEntry, File, FileTimes, FileType, Metadata, OpenOptions, Permissions,
+            ReadDir, canonicalize, copy, create_dir, create_dir_all, exists, hard_link, metadata,
+            read, read_dir, read_link, read_to_string, remove_dir, remove_dir_all, remove_file,
+            rename, set_permissions, symlink_metadata, write,
+        };
+        pub use std::os::unix::fs::symlink;
+    }
 }
 
 /// Sockets of the operating system.

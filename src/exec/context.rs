@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::ready::Ready;
 use super::world::{Settings, World};
 use crate::kernel::{NodeId, SimTime, Step, TaskId, Trace};
+use crate::model::disk::Disks;
 use crate::model::net::Fabric;
 
 thread_local! {
@@ -90,7 +91,7 @@ impl Context {
         settings: Settings,
         limits: Limits,
         trace: Trace,
-        net: Fabric,
+        (net, disks): (Fabric, Disks),
         progress: Option<Arc<Progress>>,
     ) -> Self {
         Self {
@@ -103,7 +104,7 @@ impl Context {
                 dead: Cell::new(false),
             },
             ready: RefCell::default(),
-            world: RefCell::new(World::new(seed, settings, trace, net)),
+            world: RefCell::new(World::new(seed, settings, trace, net, disks)),
             limits,
             finished: Cell::new(false),
             ending: RefCell::default(),

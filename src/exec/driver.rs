@@ -239,6 +239,7 @@ impl Context {
                 waker.wake();
             }
             Event::Net(event) => self.world(|world| world.net.handle(&mut world.base, event)),
+            Event::Disk(event) => self.world(|world| world.disk_event(event)),
             Event::NodeFree(node) => self.ready.borrow_mut().list(node),
             Event::StopDeadline { node, incarnation } => {
                 self.end_node(&Ending {
@@ -355,6 +356,7 @@ impl Context {
             world.base.record(NodeId::TEST, Kind::End, failed, 0);
             let mut counters = world.base.counters.clone();
             counters.add(&world.net.counters());
+            counters.add(&world.disks.counters());
             Finished {
                 failed: world.failed.clone(),
                 digest: world.base.trace.digest().clone(),

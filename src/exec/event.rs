@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use crate::kernel::{NodeId, Step};
+use crate::model::disk::DiskEvent;
 use crate::model::net::NetEvent;
 
 /// An event that waits for its time, with the step that led to it.
@@ -23,6 +24,8 @@ pub(crate) enum Event {
     },
     /// Something happens on the network.
     Net(NetEvent),
+    /// A request to a disk has had its time.
+    Disk(DiskEvent),
     /// A node that was busy with a blocking call is free again.
     NodeFree(NodeId),
     /// A node that was asked to stop has had its time.

@@ -125,6 +125,10 @@ impl Context {
                 .base
                 .record(id, kind, u64::from(incarnation), unfinished);
             world.net.process_died(&mut world.base, id, death);
+            match death {
+                Death::Kill => world.disks.process_died(&mut world.base, id),
+                Death::Crash => world.disks.power_lost(&mut world.base, id),
+            }
             world.base.wake(world.nodes[id.index()].changed);
             Some((tasks, locals, step))
         });

@@ -8,6 +8,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub(crate) mod context;
+mod disk;
 mod driver;
 mod event;
 mod failure;
@@ -34,6 +35,7 @@ pub(crate) use log::Capture;
 pub(crate) use node::Program;
 pub use panics::OnPanic;
 pub(crate) use panics::install_hook as install_panic_hook;
+pub(crate) use panics::message as panic_message;
 pub use policy::Policy;
 pub(crate) use progress::Progress;
 pub use select::select_start;

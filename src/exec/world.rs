@@ -10,10 +10,12 @@ use super::panics::OnPanic;
 use super::policy::Policy;
 use super::wait::Waiters;
 use crate::kernel::{
-    Choices, Distribution, EventKey, Family, FaultCounters, Kind, NodeId, Queue, SimTime, Step,
-    TaskId, Trace,
+    Choices, Distribution, EntityKey, EventKey, Family, FaultCounters, Kind, NodeId, Queue,
+    SimTime, Step, TaskId, Trace,
 };
-use crate::model::net::{Effects, Fabric, NetEvent, Token};
+use crate::model::Surroundings;
+use crate::model::disk::{self, DiskEvent, Disks};
+use crate::model::net::{self, Fabric, NetEvent, Token};
 use crate::sys::EscapeKind;
 
 /// How a simulation behaves that is not decided by its seed.
@@ -35,6 +37,7 @@ pub(crate) struct World {
     pub(crate) base: Base,
     pub(crate) nodes: Vec<Node>,
     pub(crate) net: Fabric,
+    pub(crate) disks: Disks,
     pub(crate) settings: Settings,
     pub(crate) failed: Option<Failed>,
     /// Ways out that were taken because they were allowed.
@@ -60,7 +63,13 @@ pub(crate) struct Base {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, mut settings: Settings, trace: Trace, net: Fabric) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        mut settings: Settings,
+        trace: Trace,
+        net: Fabric,
+        disks: Disks,
+    ) -> Self {
         let mut choices = Choices::new(seed);
         settings.policy = settings.policy.resolve(&mut choices);
         Self {
@@ -77,6 +86,7 @@ impl World {
             },
             nodes: Vec::new(),
             net,
+            disks,
             settings,
             failed: None,
             escaped: Vec::new(),
@@ -96,6 +106,7 @@ impl World {
         } = self.settings;
         let node = Node::new(name, wall_start_ns, policy, &mut self.base.choices, changed);
         self.nodes.push(node);
+        self.disks.add_node(EntityKey::of(name));
         id
     }
 
@@ -203,6 +214,12 @@ impl World {
         let blocking = &self.settings.blocking;
         let (node, base) = (&mut self.nodes[id.index()], &mut self.base);
         let busy = blocking.sample(&mut base.choices, &mut node.blocking);
+        self.block_for(id, busy);
+    }
+
+    /// Keeps `node` busy for so long, after what keeps it busy already.
+    pub(crate) fn block_for(&mut self, id: NodeId, busy: Duration) {
+        let (node, base) = (&mut self.nodes[id.index()], &mut self.base);
         let until = base.now.max(node.busy_until).saturating_add(busy);
         base.record(id, Kind::Blocked, 0, until.as_nanos());
         if until > base.now {
@@ -216,7 +233,9 @@ impl World {
     pub(crate) fn rearm_timers(&mut self, id: NodeId) {
         let mine = |scheduled: &Scheduled| match scheduled.event {
             Event::Timer { node, .. } => node == id,
-            Event::Net(_) | Event::NodeFree(_) | Event::StopDeadline { .. } => false,
+            Event::Net(_) | Event::Disk(_) | Event::NodeFree(_) | Event::StopDeadline { .. } => {
+                false
+            }
         };
         let still = self.node(id).process.standstill().is_some();
         for key in self.base.queue.keys_where(mine) {
@@ -297,17 +316,25 @@ impl Base {
     }
 }
 
-impl Effects for Base {
+impl net::Effects for Base {
+    fn schedule(&mut self, at: SimTime, event: NetEvent) -> EventKey {
+        self.push(at, Event::Net(event))
+    }
+}
+
+impl disk::Effects for Base {
+    fn schedule(&mut self, at: SimTime, event: DiskEvent) -> EventKey {
+        self.push(at, Event::Disk(event))
+    }
+}
+
+impl Surroundings for Base {
     fn now(&self) -> SimTime {
         self.now
     }
 
     fn choices(&mut self) -> &mut Choices {
         &mut self.choices
-    }
-
-    fn schedule(&mut self, at: SimTime, event: NetEvent) -> EventKey {
-        self.push(at, Event::Net(event))
     }
 
     fn cancel(&mut self, key: EventKey) {

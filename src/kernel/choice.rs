@@ -370,6 +370,19 @@ impl Probability {
         Self::new(count, 1_000_000)
     }
 
+    /// The chance that at least one of `count` things happens, each with this chance, where that is
+    /// so low that two at once do not matter: the sum, at most one.
+    #[must_use]
+    pub const fn times(self, count: u64) -> Self {
+        let num = (self.num as u64).saturating_mul(count);
+        if num >= self.den as u64 {
+            return Self::ALWAYS;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it is below `den`")]
+        let num = num as u32;
+        Self { num, den: self.den }
+    }
+
     /// Whether this is zero.
     #[must_use]
     pub const fn is_never(self) -> bool {

@@ -126,6 +126,51 @@ families! {
     /// Offered: the name server was asked while it may be stale. Fired: it gives what was true
     /// before the last change, if there was one.
     DnsStale = "dns.stale", "a program was given an answer that was not true when it asked";
+    /// A loss of power loses changes that no sync made durable.
+    UnsyncedLoss = "disk.unsynced_loss", "the file system was then not as programs had seen it";
+    /// A loss of power keeps some sectors of a write.
+    TornWrite = "disk.torn_write", "the file system was then not as programs had seen it";
+    /// A loss of power loses a name, or the loss of one.
+    EntryLost = "disk.entry_lost", "the file system was then not as programs had seen it";
+    /// A loss of power keeps the length of a file and not its bytes.
+    SizeWithoutData = "disk.size_without_data",
+        "the file system was then not as programs had seen it";
+    /// Bytes that were lost show what the disk held before.
+    StaleGarbage = "disk.stale_garbage", "the file system was then not as programs had seen it";
+    /// A read gives an error.
+    ReadError = "disk.read_error", "a program was given the error";
+    /// A write gives an error.
+    WriteError = "disk.write_error", "a program was given the error";
+    /// A write writes less than it was asked to.
+    ShortWrite = "disk.short_write", "a program was told of fewer bytes";
+    /// A sync gives an error, and the bytes are gone.
+    SyncError = "disk.sync_error", "a program was given the error";
+    /// A sync succeeds, and nothing is durable.
+    SyncLie = "disk.sync_lie", "a loss of power lost what the sync should have made durable";
+    /// A sector cannot be read any more.
+    LatentSector = "disk.latent_sector", "a program was given the error";
+    /// A bit of a sector has flipped.
+    BitRot = "disk.bit_rot", "a program read the page";
+    /// A read gives the bytes of another page.
+    MisdirectedRead = "disk.misdirected_read", "a program read the page";
+    /// A page that was written stays as it was.
+    LostWrite = "disk.lost_write", "a program read the old page";
+    /// A page that was written lands elsewhere.
+    MisdirectedWrite = "disk.misdirected_write", "a program read the old page, or the other one";
+    /// A change of names or attributes gives an error.
+    MetadataError = "disk.metadata_error", "a program was given the error";
+    /// The file system takes no more writes.
+    ReadOnly = "disk.read_only", "a program was given the error";
+    /// There is no room on the disk.
+    NoSpace = "disk.no_space", "a program was given the error";
+    /// A process has no more descriptors.
+    NoDescriptors = "disk.no_descriptors", "a program was given the error";
+    /// A sync takes long.
+    DiskStall = "disk.stall", "a program waited for it";
+    /// All that a disk held is gone.
+    Wipe = "disk.wipe", "there was something to lose";
+    /// A disk is as it was before.
+    OlderImage = "disk.older_image", "it had changed since";
     /// A node loses power: tasks and memory are gone.
     Crash = "process.crash", "at least one unfinished task was dropped";
     /// A node's process dies, the machine stays up.

@@ -84,7 +84,8 @@ kinds! {
     DatagramDropped = "datagram dropped";
     /// A socket got its address; subject: its node and port, value: 1 for a listener, else 0.
     SocketBound = "socket bound";
-    /// A call of the network gave the program an error; value: the operating system's number of
+    /// A call of the network or a disk gave the program an error; subject: as of the call, or 0,
+    /// value: the operating system's number of
     /// it, or 0 if it has none.
     CallFailed = "call failed";
     /// A connection is being asked for; subject: connection, value: own port and the peer's.
@@ -136,6 +137,13 @@ kinds! {
     /// Lookups of a name, or of a node, fail or no longer do; subject: hash of the name, 0 for
     /// the node, value: 1 if they do.
     LookupsFailing = "lookups failing";
+    /// A call of a disk was carried out; subject: descriptor, or hash of the path, value: what it
+    /// gave, such as a length.
+    DiskCall = "disk call";
+    /// A node's disk was put back to an earlier state, emptied (value: 1), or mounted anew (2).
+    DiskReplaced = "disk replaced";
+    /// A part of a node's disk fails, or no longer does; subject: fault, value: 1 if it does.
+    DiskFault = "disk fault";
     /// A test's own mark; subject: hash of its name, value: its number.
     Mark = "mark";
     /// A Unix socket got its name; subject: hash of it, value: 1 for a listener, else 0.

@@ -5,5 +5,10 @@
 #![deny(clippy::float_arithmetic)]
 
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod net;
 pub(crate) mod process;
+mod slab;
+mod surroundings;
+
+pub(crate) use surroundings::{Answer, Surroundings};

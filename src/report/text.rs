@@ -205,6 +205,11 @@ pub(crate) fn record_line(record: &Record, node_names: &[String]) -> String {
             format!(", {value} bytes on connection {subject}")
         }
         Kind::SocketBound => format!(" to {}", endpoint(*subject)),
+        // A descriptor is a small number, and a path a hash that tells nobody anything.
+        Kind::DiskCall if *subject <= u64::from(u32::MAX) => {
+            format!(" on descriptor {subject}, {value}")
+        }
+        Kind::DiskCall => format!(", {value}"),
         Kind::CallFailed => match i32::try_from(*value) {
             Ok(code @ 1..) => format!(", {}", std::io::Error::from_raw_os_error(code).kind()),
             _ => String::new(),

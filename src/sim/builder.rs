@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::{Config, Outcome, Sim};
 use crate::exec::{self, Capture, Context, Progress};
 use crate::kernel::{Ring, Sink, Trace};
+use crate::model::disk::Disks;
 use crate::model::net::Fabric;
 
 /// Runs one simulation on the calling thread.
@@ -118,12 +119,13 @@ impl Builder {
         let trace = Trace::new(self.config.digest, self.sink);
         let mut net = Fabric::new(self.config.link.clone());
         net.set_dns(self.config.dns.clone());
+        let disks = Disks::new(self.config.disk.clone(), self.config.disk_latency.clone());
         let context = Rc::new(Context::new(
             self.seed,
             self.config.settings(),
             self.config.limits(),
             trace,
-            net,
+            (net, disks),
             self.progress,
         ));
         let entered = exec::context::enter(context.clone());

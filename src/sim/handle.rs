@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::owner::Owner;
 use super::{GroupBuilder, Names, Network, Node, NodeBuilder};
 use crate::exec::context;
+use crate::fs::AtlasMap;
 use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
 
 /// The simulation, as its test sees it. Copies name the same simulation.
@@ -85,6 +86,31 @@ impl Sim {
     pub fn names(&self) -> Names {
         self.owner.check();
         Names::new(self.owner)
+    }
+
+    /// Declares that `nodes` hold copies of the same objects, and survive so many bad copies of
+    /// each: silent damage of their disks, and sectors that cannot be read, strike no more. A node
+    /// may be in several such groups. Damage counts for ever, but for a disk that is
+    /// [wiped](super::Disk::wipe).
+    ///
+    /// ```
+    /// use stormglass::fs::AtlasMap;
+    ///
+    /// # let outcome = stormglass::sim::Builder::new().run(|sim| async move {
+    /// let nodes = sim.group("db", 3..=3).run(|_| std::future::pending::<()>());
+    /// let (path, bytes) = ("/data".to_owned(), 4096);
+    /// sim.disk_atlas(&nodes, 1, AtlasMap::Blocks { path, bytes });
+    /// # });
+    /// # outcome.unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// If the map has blocks of no bytes.
+    #[track_caller]
+    pub fn disk_atlas(&self, nodes: &[Node], bad_copies_max: usize, map: AtlasMap) {
+        self.owner.check();
+        let nodes = nodes.iter().map(Node::id).collect();
+        context::world(|world, _| world.disks.atlas_mut().add(nodes, bad_copies_max, map));
     }
 
     /// True virtual time since the beginning, whatever any node's clock shows.

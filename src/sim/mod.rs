@@ -6,6 +6,7 @@
 mod builder;
 mod clock;
 mod config;
+mod disk;
 mod fault;
 mod group;
 mod handle;
@@ -21,6 +22,7 @@ mod packet;
 pub use builder::Builder;
 pub use clock::{Clock, Shift};
 pub use config::Config;
+pub use disk::{Disk, DiskFault, DiskFaultGuard, DiskImage};
 pub use fault::{Fault, FaultGuard};
 pub use group::{Group, GroupBuilder};
 pub use handle::Sim;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::owner::Owner;
-use super::{Clock, State};
+use super::{Clock, Disk, State};
 use crate::exec::{Context, Ending, JoinHandle, Program, World, context, end_self, spawn_on};
 use crate::kernel::{EntityKey, Kind, NodeId};
 use crate::model::process::{End, Process, Standstill};
@@ -185,6 +185,11 @@ impl NodeBuilder {
 }
 
 impl Node {
+    /// Whether this thread runs the node's simulation.
+    pub(super) fn is_running_here(self) -> bool {
+        self.owner.is_running()
+    }
+
     pub(super) const fn new(owner: Owner, id: NodeId) -> Self {
         Self { owner, id }
     }
@@ -247,6 +252,12 @@ impl Node {
     #[must_use]
     pub const fn clock(&self) -> Clock {
         Clock::new(*self)
+    }
+
+    /// Its disk.
+    #[must_use]
+    pub const fn disk(&self) -> Disk {
+        Disk::new(*self)
     }
 
     /// Takes its power away: tasks and memory are gone at once, its peers hear nothing, packets
@@ -535,7 +546,7 @@ impl<F> Drop for NodeChange<F> {
         let Some(waker) = self.waker.take() else {
             return;
         };
-        if !self.node.owner.is_running() {
+        if !self.node.is_running_here() {
             return;
         }
         let forgotten = context::try_with(|context| {

@@ -43,7 +43,8 @@ impl EscapeKind {
                  of nodes"
             }
             Self::File => {
-                "read real files before the simulation and pass what they hold to the node"
+                "use stormglass::fs, which has tokio's and std's names, or read real files before \
+                 the simulation and pass what they hold to the node"
             }
             Self::ChildProcess => {
                 "make the other program a node of the simulation, or run it before the simulation"

@@ -98,46 +98,14 @@ use self::slab::Slab;
 use self::socket::TcpSocket;
 use self::udp::{Groups, Packets, UdpSocket};
 use self::wire::Wire;
-use crate::kernel::{Choices, EntityKey, EventKey, FaultCounters, Kind, NodeId, SimTime, Step};
+pub(crate) use super::surroundings::{Answer, Token};
+use super::surroundings::{Signal, Surroundings};
+use crate::kernel::{EntityKey, EventKey, FaultCounters, NodeId, SimTime};
 
 /// What the network asks of the world around it.
-pub(crate) trait Effects {
-    /// The time.
-    fn now(&self) -> SimTime;
-    /// The door to everything random.
-    fn choices(&mut self) -> &mut Choices;
+pub(crate) trait Effects: Surroundings {
     /// Has `event` given to [`Fabric::handle`] at that time.
     fn schedule(&mut self, at: SimTime, event: NetEvent) -> EventKey;
-    /// Takes an event back, if it has not happened.
-    fn cancel(&mut self, key: EventKey);
-    /// Wakes all who wait on the token.
-    fn wake(&mut self, token: Token);
-    /// A new token.
-    fn token(&mut self) -> Token;
-    /// Gives a token back; nobody waits on it any more.
-    fn free_token(&mut self, token: Token);
-    /// Adds to the trace; the cause is the step being carried out.
-    fn record(
-        &mut self,
-        kind: Kind,
-        node: NodeId,
-        subject: u64,
-        value: u64,
-        payload: &[u8],
-    ) -> Step;
-}
-
-/// Something to wait on; allocated by the world, through [`Effects::token`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Token(pub(crate) u32);
-
-/// What a call gives that may have to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer<T> {
-    /// It is done.
-    Done(T),
-    /// Ask again when this token is woken.
-    Wait(Token),
 }
 
 /// What happens in the network at some time. Carries ids; what they name is kept here.
@@ -435,35 +403,6 @@ impl Fabric {
         self.host(from);
         self.host(to);
         assert!(from != to, "{from} has no link to itself: name two nodes");
-    }
-}
-
-/// Who waits for something at a socket.
-#[derive(Debug)]
-struct Signal {
-    token: Token,
-    /// Whether anybody was told to wait since the last wake-up.
-    armed: bool,
-}
-
-impl Signal {
-    fn new<F: Effects>(fx: &mut F) -> Self {
-        Self {
-            token: fx.token(),
-            armed: false,
-        }
-    }
-
-    fn wait<T>(&mut self) -> Answer<T> {
-        self.armed = true;
-        Answer::Wait(self.token)
-    }
-
-    #[inline]
-    fn wake<F: Effects>(&mut self, fx: &mut F) {
-        if core::mem::take(&mut self.armed) {
-            fx.wake(self.token);
-        }
     }
 }
 

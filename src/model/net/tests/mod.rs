@@ -29,6 +29,7 @@ use crate::kernel::{
     Choices, Distribution, EventKey, Family, FaultCounter, Kind, NodeId, Probability, Queue,
     SimTime, Step,
 };
+use crate::model::Surroundings;
 
 const A: NodeId = NodeId::new(1);
 const B: NodeId = NodeId::new(2);
@@ -49,16 +50,18 @@ struct Outside {
 }
 
 impl Effects for Outside {
+    fn schedule(&mut self, at: SimTime, event: NetEvent) -> EventKey {
+        self.queue.push(at, event)
+    }
+}
+
+impl Surroundings for Outside {
     fn now(&self) -> SimTime {
         self.now
     }
 
     fn choices(&mut self) -> &mut Choices {
         &mut self.choices
-    }
-
-    fn schedule(&mut self, at: SimTime, event: NetEvent) -> EventKey {
-        self.queue.push(at, event)
     }
 
     fn cancel(&mut self, key: EventKey) {

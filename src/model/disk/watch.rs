@@ -1,0 +1,220 @@
+//! What a run on a disk leaves for those who explore its crashes: the moments at which a loss of
+//! power is worth trying, and what the program saw of the disk as it was at first.
+//!
+//! Owns the two lists. It must never know which states a moment has, or what is made of them.
+
+use core::panic::Location;
+use std::collections::BTreeSet;
+
+use super::crash::CrashPoint;
+use super::image::{Body, Image, Ino};
+use super::page::{PAGE_BYTES, SECTOR_MIN_BYTES};
+use super::store::{Store, Syncing};
+use crate::kernel::Digest;
+
+/// What is recorded of a run.
+///
+/// Between two syncs each state of an earlier moment is one of the later moment too, unless
+/// something was acknowledged between them. So there is a moment before each sync, one before each
+/// acknowledgement that comes after new changes, and one at the end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// The moments, in the order in which they came.
+    pub(crate) moments: Vec<Moment>,
+    /// The acknowledgements so far.
+    pub(crate) acks: Vec<Ack>,
+    /// What was observed, in the order in which it was first.
+    pub(crate) observed: Vec<Observation>,
+    known: BTreeSet<Observation>,
+    /// Inodes that were there at first; of others nothing is asked of the image.
+    inodes: BTreeSet<Ino>,
+}
+
+/// An acknowledgement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ack {
+    /// The number that the next change had.
+    pub(crate) next_op: u64,
+    pub(crate) place: Option<&'static Location<'static>>,
+}
+
+/// A moment at which power may be lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    pub(crate) point: CrashPoint,
+    /// How much was acknowledged before it.
+    pub(crate) acks: usize,
+    /// The number that the next change had.
+    pub(crate) next_op: u64,
+    pub(crate) before: Before,
+    /// Where the program did what follows.
+    pub(crate) place: Option<&'static Location<'static>>,
+}
+
+/// What comes right after a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Sync(Syncing),
+    /// An acknowledgement.
+    Ack,
+    /// Nothing more.
+    End,
+}
+
+/// Something that a program asks of a disk: a question to the image as it was when it was mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Observation {
+    /// All names, and what they lead to but for the content of files: few programs have many.
+    Tree,
+    Length(Ino),
+    /// How long all files are, and how much room they take.
+    Lengths,
+    /// A page of a file.
+    Page(Ino, u64),
+}
+
+impl Watch {
+    /// Begins with a disk that was mounted in this state.
+    pub(crate) fn of(image: &Image) -> Self {
+        Self {
+            inodes: image.iter().map(|(ino, _)| ino).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// To be called before everything that makes changes durable.
+    pub(crate) fn before_sync(
+        &mut self,
+        store: &Store,
+        what: Syncing,
+        place: Option<&'static Location<'static>>,
+    ) {
+        self.note(store, Before::Sync(what), place);
+    }
+
+    /// To be called when the program acknowledges something, before anybody can know of it.
+    pub(crate) fn acknowledged(
+        &mut self,
+        store: &Store,
+        place: Option<&'static Location<'static>>,
+    ) {
+        let last = self.moments.last();
+        if last.is_none_or(|last| last.next_op != store.next_op()) {
+            self.note(store, Before::Ack, place);
+        }
+        self.acks.push(Ack {
+            next_op: store.next_op(),
+            place,
+        });
+    }
+
+    /// To be called when the run is over.
+    pub(crate) fn ended(&mut self, store: &Store) {
+        self.note(store, Before::End, None);
+    }
+
+    /// To be called for all that the program is told of the disk. To be told again, or of what it
+    /// made itself, changes nothing.
+    pub(crate) fn observed(&mut self, observation: Observation) {
+        if let Observation::Length(ino) | Observation::Page(ino, _) = observation
+            && !self.inodes.contains(&ino)
+        {
+            return;
+        }
+        if self.known.insert(observation) {
+            self.observed.push(observation);
+        }
+    }
+
+    fn note(&mut self, store: &Store, before: Before, place: Option<&'static Location<'static>>) {
+        let (acks, next_op) = (self.acks.len(), store.next_op());
+        if let Some(last) = self.moments.last()
+            && (last.acks, last.next_op) == (acks, next_op)
+        {
+            // What may be left now might have been left then.
+            return;
+        }
+        self.moments.push(Moment {
+            point: CrashPoint::of(store),
+            acks,
+            next_op,
+            before,
+            place,
+        });
+    }
+}
+
+impl Observation {
+    /// What an image answers; equal for equal answers.
+    pub(crate) fn of(self, image: &Image) -> u128 {
+        match self {
+            Self::Tree => tree(image),
+            Self::Length(ino) => {
+                let file = image.file(ino);
+                file.map_or(0, |file| 1 + u128::from(file.len))
+            }
+            Self::Lengths => lengths(image),
+            Self::Page(ino, index) => page(image, ino, index),
+        }
+    }
+}
+
+fn tree(image: &Image) -> u128 {
+    let mut digest = Digest::new();
+    for (ino, inode) in image.iter() {
+        digest.absorb(ino.0, inode.links.into());
+        let mode = inode.attributes.mode.into();
+        match &inode.body {
+            Body::File(_) => digest.absorb(FILE, mode),
+            Body::Directory(directory) => {
+                digest.absorb(DIRECTORY, mode);
+                digest.absorb(directory.parent.0, directory.entries.len() as u64);
+                for (name, ino) in &directory.entries {
+                    digest.absorb_bytes(&name.0);
+                    digest.absorb(ino.0, 0);
+                }
+            }
+            Body::Symlink(target) => {
+                digest.absorb(SYMLINK, mode);
+                digest.absorb_bytes(target);
+            }
+        }
+    }
+    digest.value()
+}
+
+fn lengths(image: &Image) -> u128 {
+    let mut digest = Digest::new();
+    for (ino, inode) in image.iter() {
+        if let Some(file) = inode.file() {
+            digest.absorb(ino.0, file.len);
+            digest.absorb(file.content.pages(), 0);
+        }
+    }
+    digest.value()
+}
+
+fn page(image: &Image, ino: Ino, index: u64) -> u128 {
+    let Some(file) = image.file(ino) else {
+        return 0;
+    };
+    let hash = file.content.page(index).map_or(0, |page| page.hash());
+    if file.unreadable.is_empty() {
+        return hash;
+    }
+    let sectors = (PAGE_BYTES / SECTOR_MIN_BYTES) as u64;
+    let mut digest = Digest::new();
+    digest.absorb_bytes(&hash.to_le_bytes());
+    for sector in file
+        .unreadable
+        .range(index * sectors..(index + 1) * sectors)
+    {
+        digest.absorb(*sector, 0);
+    }
+    digest.value()
+}
+
+// What tells the kinds of inodes apart in a hash.
+const FILE: u64 = 1;
+const DIRECTORY: u64 = 2;
+const SYMLINK: u64 = 3;

@@ -1,0 +1,98 @@
+//! A disk that is watched: what its calls observe, and the moments between them.
+//!
+//! Owns which call asks what of the disk. More than it asks may be said, and never less.
+
+use core::panic::Location;
+
+use super::call::{Call, Fd};
+use super::page::PAGE_BYTES;
+use super::store::Syncing;
+use super::watch::{Observation, Watch};
+use super::{Around, Disk};
+
+impl Disk {
+    /// From now on, until [`watched`](Self::watched), it is recorded what programs do. The disk
+    /// must have been mounted just now.
+    pub(crate) fn watch(&mut self) {
+        self.watch = Some(Watch::of(self.store.visible()));
+    }
+
+    /// Ends the watch and gives what it has seen.
+    ///
+    /// # Panics
+    /// If nobody watches.
+    pub(crate) fn watched(&mut self) -> Watch {
+        let mut watch = self.watch.take().expect("it is watched");
+        watch.ended(&self.store);
+        watch
+    }
+
+    /// The program acknowledges something to the world outside.
+    pub(crate) fn acknowledge(&mut self, place: Option<&'static Location<'static>>) {
+        if let Some(watch) = &mut self.watch {
+            watch.acknowledged(&self.store, place);
+        }
+    }
+
+    /// Something is about to be made durable.
+    pub(super) fn before_sync(&mut self, around: &Around, what: Syncing) {
+        if let Some(watch) = &mut self.watch {
+            watch.before_sync(&self.store, what, around.place);
+        }
+    }
+
+    /// A call is about to be carried out.
+    pub(super) fn observe(&mut self, call: &Call) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let asks = match call {
+            Call::Seek { fd, .. } | Call::SetLen { fd, .. } => {
+                if let Ok(open) = self.files.get(*fd) {
+                    watch.observed(Observation::Length(open.ino));
+                }
+                return;
+            }
+            // What these observe is noted where they are carried out.
+            Call::Read { .. } | Call::Write { .. } => return,
+            // What it syncs is known, and that it works is all that it is told.
+            Call::Sync { .. } => return,
+            Call::Metadata(_) => Asks::Lengths,
+            _ => Asks::Names,
+        };
+        // It finds its way by names, kinds and permissions.
+        watch.observed(Observation::Tree);
+        if asks == Asks::Lengths {
+            watch.observed(Observation::Lengths);
+        }
+    }
+
+    /// Bytes of an open file are about to be read.
+    pub(super) fn observe_read(&mut self, fd: Fd, start: u64, length: usize) {
+        let (Some(watch), Ok(open)) = (&mut self.watch, self.files.get(fd)) else {
+            return;
+        };
+        watch.observed(Observation::Length(open.ino));
+        let file = self.store.visible().file(open.ino);
+        let end = start.saturating_add(length as u64);
+        let end = end.min(file.map_or(0, |file| file.len));
+        let page = PAGE_BYTES as u64;
+        for page in start / page..end.div_ceil(page) {
+            watch.observed(Observation::Page(open.ino, page));
+        }
+    }
+
+    /// An open file is about to be written to: at its end perhaps, which may be told from there.
+    pub(super) fn observe_write(&mut self, fd: Fd) {
+        if let (Some(watch), Ok(open)) = (&mut self.watch, self.files.get(fd)) {
+            watch.observed(Observation::Length(open.ino));
+        }
+    }
+}
+
+/// What a call by name asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Names,
+    Lengths,
+}
