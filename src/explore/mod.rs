@@ -1,8 +1,16 @@
-//! What many runs of one test tell: here, where two of them part.
+//! What many runs of one test tell: where two of them part, and which losses of power it does not
+//! survive.
 //!
 //! Floor 7. It takes traces as data, also from files that another process wrote, and must never
 //! run a simulation itself.
 
+mod crashes;
 mod diverge;
 
+pub use crate::model::disk::Profile;
+#[doc(hidden)]
+pub use crashes::Images;
+pub use crashes::{
+    Bounds, CrashBug, CrashState, Ctx, Explored, ParseCrashStateError, Pruning, explore_crashes,
+};
 pub use diverge::{Difference, Divergence, first_difference};

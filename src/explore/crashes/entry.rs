@@ -1,0 +1,147 @@
+//! The way in for plain synchronous code: three functions that work on a disk of their own.
+//!
+//! Owns the machine on a detached disk. The code under test finds that disk by itself, through
+//! [`fs::blocking`](crate::fs::blocking).
+
+use core::fmt;
+use core::panic::Location;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::bounds::Bounds;
+use super::engine::explore;
+use super::machine::{Machine, Part, Run};
+use super::report::{CrashBug, Explored};
+use crate::exec::panic_message;
+use crate::fs::DetachedDisk;
+use crate::fs::blocking::with_disk;
+use crate::model::disk::{Disk, Image, Profile};
+
+/// Tries every state, within bounds, in which a loss of power may leave a disk.
+///
+/// `setup` makes what is there before, all of which is durable. `workload` is what is interrupted;
+/// it tells by [`Ctx::ack`] what it promises to the world outside. `check` opens the disk after a
+/// crash, given all that was acknowledged before, and says what is wrong with it: a panic does as
+/// well. While it recovers power may be lost again, up to [`Bounds::depth`].
+///
+/// All three reach the disk through [`fs::blocking`](crate::fs::blocking), on this very thread, and
+/// must do the same each time.
+///
+/// ```
+/// use std::io::Write;
+/// use stormglass::explore::{Bounds, explore_crashes};
+/// use stormglass::fs::blocking::{self, File};
+///
+/// let found = explore_crashes(
+///     &Bounds::default(),
+///     |_| {},
+///     |ctx| {
+///         let mut file = File::create("/note").unwrap();
+///         file.write_all(b"hello").unwrap();
+///         file.sync_all().unwrap();
+///         ctx.ack("hello");
+///     },
+///     |_, acked| match blocking::read_to_string("/note") {
+///         Ok(text) if acked.iter().all(|word| text == *word) => Ok(()),
+///         Err(_) if acked.is_empty() => Ok(()),
+///         other => Err(format!("{other:?} and not what was acknowledged")),
+///     },
+/// );
+/// let bug = found.unwrap_err();
+/// assert!(bug.missing()[0].starts_with("sync of the directory /, before acknowledgement 1"));
+/// ```
+///
+/// # Errors
+/// The first state that fails, with as little lost as is enough.
+///
+/// # Panics
+/// If the bounds mean nothing, if the setup or the workload panics without any loss of power, and
+/// if [`Bounds::only`] names a state that this test does not have.
+#[track_caller]
+pub fn explore_crashes<A: fmt::Debug, E: fmt::Display>(
+    bounds: &Bounds,
+    setup: impl Fn(&Ctx<A>),
+    workload: impl Fn(&Ctx<A>),
+    check: impl Fn(&Ctx<A>, &[A]) -> Result<(), E>,
+) -> Result<Explored, CrashBug> {
+    let mut programs = Programs {
+        setup,
+        workload,
+        check,
+    };
+    explore(bounds, &mut programs)
+}
+
+/// What a part of a test has at hand.
+#[derive(Debug)]
+pub struct Ctx<A> {
+    disk: DetachedDisk,
+    acked: RefCell<Vec<A>>,
+}
+
+impl<A> Ctx<A> {
+    /// Acknowledges something: the world outside may know of it, so that no loss of power after
+    /// this may take it back. Means something in the workload only.
+    #[track_caller]
+    pub fn ack(&self, value: A) {
+        let place = Location::caller();
+        self.disk.with(|disk| disk.acknowledge(Some(place)));
+        self.acked.borrow_mut().push(value);
+    }
+
+    /// The disk, which the functions of [`fs::blocking`](crate::fs::blocking) use by themselves.
+    #[must_use]
+    pub const fn disk(&self) -> &DetachedDisk {
+        &self.disk
+    }
+}
+
+struct Programs<S, W, C> {
+    setup: S,
+    workload: W,
+    check: C,
+}
+
+impl<A, E, S, W, C> Machine<A> for Programs<S, W, C>
+where
+    E: fmt::Display,
+    S: Fn(&Ctx<A>),
+    W: Fn(&Ctx<A>),
+    C: Fn(&Ctx<A>, &[A]) -> Result<(), E>,
+{
+    fn run(&mut self, profile: Profile, disk: Image, part: Part<'_, A>) -> Run<A> {
+        let mut disk = Disk::from_image(profile, disk);
+        disk.watch();
+        let disk = DetachedDisk::from_disk(disk);
+        let ctx = Ctx {
+            disk: disk.clone(),
+            acked: RefCell::default(),
+        };
+        let run = || {
+            with_disk(&disk, || match part {
+                Part::Setup => {
+                    (self.setup)(&ctx);
+                    Ok(())
+                }
+                Part::Workload => {
+                    (self.workload)(&ctx);
+                    Ok(())
+                }
+                Part::Check(acked) => (self.check)(&ctx, acked).map_err(|error| error.to_string()),
+            })
+        };
+        // What a panic leaves behind is the disk, which is looked at no more.
+        let result = catch_unwind(AssertUnwindSafe(run))
+            .unwrap_or_else(|payload| Err(format!("it panics: {}", panic_message(&*payload))));
+        let (watch, visible) = disk.with(|disk| {
+            let watch = disk.watched();
+            (watch, disk.store().visible().clone())
+        });
+        Run {
+            result,
+            acked: ctx.acked.into_inner(),
+            visible,
+            watch,
+        }
+    }
+}

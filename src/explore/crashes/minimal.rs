@@ -1,0 +1,169 @@
+//! Less of a crash that fails a check: the fewest changes whose loss is enough.
+//!
+//! Owns the search. What a crash is tried on is the caller's.
+//!
+//! Source: ddmin of Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input"
+//! (IEEE TSE 2002, section 3.3): of what it leaves, nothing can be taken alone. That takes at most
+//! `n * n + 3 * n` tries for `n` changes; far fewer as a rule.
+
+use super::state::Crash;
+use crate::model::disk::Sectors;
+
+/// Makes each of some crashes lose as little as it can, the last one first, while they fail.
+///
+/// `fails` tries crashes; what it is given need not be legal, and stands for what it implies.
+pub(crate) fn minimal(
+    mut crashes: Vec<Crash>,
+    mut fails: impl FnMut(&[Crash]) -> bool,
+) -> Vec<Crash> {
+    let mut tries = TRIES_MAX;
+    let mut fails = |crashes: &[Crash]| {
+        tries = tries.saturating_sub(1);
+        tries > 0 && fails(crashes)
+    };
+    for number in (0..crashes.len()).rev() {
+        let mut with = |change: &dyn Fn(&mut Crash)| {
+            let mut other = crashes.clone();
+            change(&mut other[number]);
+            fails(&other).then(|| other[number].clone())
+        };
+        let mut crash = with(&|crash| crash.garbage = false);
+        let mut best = crash.take().unwrap_or_else(|| crashes[number].clone());
+        best.lost = ddmin(best.lost.clone(), |lost| {
+            with(&|crash| *crash = with_lost(&best, lost)).is_some()
+        });
+        for change in 0..best.torn.len() {
+            let torn = best.clone();
+            let rest = untorn(&torn, change);
+            if with(&|crash| *crash = rest.clone()).is_some() {
+                // The next one has its number now; the rest is tried no more.
+                best = rest;
+                break;
+            }
+            let missing = ddmin(missing(&torn, change), |missing| {
+                with(&|crash| *crash = with_missing(&torn, change, missing)).is_some()
+            });
+            best = with_missing(&torn, change, &missing);
+        }
+        crashes[number] = best;
+    }
+    crashes
+}
+
+/// The fewest of some items of which a test still fails; no one of them can be left out.
+pub(crate) fn ddmin<T: Clone>(mut items: Vec<T>, mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
+    if items.is_empty() || fails(&[]) {
+        return Vec::new();
+    }
+    let mut parts = 2;
+    while items.len() > 1 {
+        let size = items.len().div_ceil(parts);
+        let chunks: Vec<Vec<T>> = items.chunks(size).map(<[T]>::to_vec).collect();
+        let but = |skipped: usize| -> Vec<T> {
+            let rest = chunks.iter().enumerate().filter(|(n, _)| *n != skipped);
+            rest.flat_map(|(_, chunk)| chunk.clone()).collect()
+        };
+        if let Some(chunk) = chunks.iter().find(|chunk| fails(chunk)) {
+            items.clone_from(chunk);
+            parts = 2;
+        } else if chunks.len() > 2
+            && let Some(rest) = (0..chunks.len()).map(but).find(|rest| fails(rest))
+        {
+            items = rest;
+            parts = (parts - 1).max(2);
+        } else if size == 1 {
+            break;
+        } else {
+            parts = (parts * 2).min(items.len());
+        }
+    }
+    items
+}
+
+fn with_lost(crash: &Crash, lost: &[u64]) -> Crash {
+    Crash {
+        lost: lost.to_vec(),
+        ..crash.clone()
+    }
+}
+
+fn untorn(crash: &Crash, change: usize) -> Crash {
+    let mut other = crash.clone();
+    other.torn.remove(change);
+    other
+}
+
+/// The sectors that a torn change lacks, of all that a page can have: what it never wrote is
+/// lacking too, and leaving that out changes nothing.
+fn missing(crash: &Crash, change: usize) -> Vec<(usize, usize)> {
+    let pages = crash.torn[change].1.iter().enumerate();
+    let of_page = |(number, kept): (usize, &Sectors)| {
+        let lacking = Sectors::ALL.without(*kept);
+        lacking
+            .iter()
+            .map(|sector| (number, sector))
+            .collect::<Vec<_>>()
+    };
+    pages.flat_map(of_page).collect()
+}
+
+fn with_missing(crash: &Crash, change: usize, missing: &[(usize, usize)]) -> Crash {
+    let mut other = crash.clone();
+    let pages = &mut other.torn[change].1;
+    pages.fill(Sectors::ALL);
+    for (number, sector) in missing {
+        pages[*number] = pages[*number].without(Sectors(1 << sector));
+    }
+    other
+}
+
+/// Tries of one failure. Each runs the check once, so that ten times more would be felt.
+const TRIES_MAX: u32 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against all subsets: it fails, and does so without no one of its items.
+        #[test]
+        fn nothing_can_be_left_out(causes in proptest::collection::vec(0_u32..1 << 10, 1..4)) {
+            // It fails if all of any cause are there.
+            let fails = |items: &[u32]| {
+                let set = items.iter().fold(0, |set, item| set | 1 << item);
+                causes.iter().any(|cause| cause & set == *cause)
+            };
+            let found = ddmin((0..10).collect(), fails);
+            prop_assert!(fails(&found));
+            for skipped in &found {
+                let rest: Vec<u32> = found.iter().copied().filter(|item| item != skipped).collect();
+                prop_assert!(!fails(&rest), "{found:?} without {skipped}");
+            }
+        }
+    }
+
+    #[test]
+    fn tears_are_mended_where_they_do_not_matter() {
+        let crash = Crash {
+            lost: vec![1, 2, 3],
+            torn: vec![(7, vec![Sectors(0b0000_1111), Sectors(0)])],
+            garbage: true,
+            ..Crash::default()
+        };
+        let found = minimal(vec![crash], |crashes| {
+            let [crash] = crashes else {
+                panic!("one crash")
+            };
+            let lacks = |(_, pages): &(u64, Vec<Sectors>)| pages[1].0 & 0b100 == 0;
+            crash.lost.contains(&2) && crash.torn.iter().any(lacks)
+        });
+        let [found] = &found[..] else {
+            panic!("one crash")
+        };
+        assert_eq!(found.lost, [2]);
+        assert_eq!(found.torn, [(7, vec![Sectors::ALL, Sectors(!0b100)])]);
+        assert!(!found.garbage);
+    }
+}

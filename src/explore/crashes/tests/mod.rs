@@ -1,0 +1,7 @@
+//! Tests of the exploration, by a machine that does no more than it must.
+
+mod engine;
+mod entry;
+mod log;
+mod states;
+mod toy;
