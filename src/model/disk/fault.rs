@@ -4,8 +4,8 @@
 //! What a fault then does to the bytes is [device](super::device)'s.
 //!
 //! Rules are asked newest first; the first whose scope an operation meets decides, and if none
-//! does, the disk's usual settings (as filters of packets are asked). Each kind of fault has a choice
-//! point of its own, so that one switched off leaves the draws of the others as they were.
+//! does, the disk's usual settings (as filters of packets are asked). Each kind of fault has a
+//! choice point of its own, so that one switched off leaves the draws of the others as they were.
 
 use core::ops::Range;
 
