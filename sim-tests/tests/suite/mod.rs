@@ -36,3 +36,4 @@ mod tidy;
 mod time;
 mod udp_conformance;
 mod unix;
+mod wal;

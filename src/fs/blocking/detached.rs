@@ -14,7 +14,8 @@ thread_local! {
 
 /// A disk that belongs to no node. A clone is the same disk.
 ///
-/// Calls on it take no time and meet no faults. Its clock goes on by a microsecond with each call.
+/// Calls on it take no time and meet no faults but those that are asked for. Its clock goes on by a
+/// microsecond with each call.
 #[derive(Clone, Debug)]
 pub struct DetachedDisk {
     shared: Arc<Mutex<Shared>>,
@@ -64,6 +65,31 @@ impl DetachedDisk {
         let mut shared = self.lock();
         shared.process += 1;
         shared.disk.lose_unsynced();
+    }
+
+    /// Has the next sync fail with `EIO`, as Linux does it: what it should have written is gone,
+    /// though the program still reads it, and a second sync finds nothing to do and succeeds.
+    ///
+    /// ```
+    /// use stormglass::fs::blocking::{DetachedDisk, self, with_disk};
+    ///
+    /// let disk = DetachedDisk::new();
+    /// with_disk(&disk, || {
+    ///     blocking::write("/note", "hello")?;
+    ///     let note = blocking::File::open("/note")?;
+    ///     disk.fail_next_sync();
+    ///     assert!(note.sync_all().is_err());
+    ///     assert!(note.sync_all().is_ok());
+    ///     blocking::File::open("/")?.sync_all()?;
+    ///     assert_eq!(blocking::read_to_string("/note")?, "hello");
+    ///     disk.crash();
+    ///     assert_eq!(blocking::read("/note")?, [0; 5]);
+    ///     std::io::Result::Ok(())
+    /// })
+    /// .unwrap();
+    /// ```
+    pub fn fail_next_sync(&self) {
+        self.lock().disk.fail_next_sync();
     }
 
     /// Looks at the disk, or changes it.

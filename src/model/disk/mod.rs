@@ -69,6 +69,8 @@ pub(crate) struct Disk {
     /// Pages that the visible files take up.
     used_pages: u64,
     next_call: u64,
+    /// The next sync by a program fails.
+    sync_fails: bool,
     /// Records what programs do, for who explores it.
     watch: Option<Watch>,
 }
@@ -97,6 +99,7 @@ impl Disk {
             umask: 0o022,
             used_pages,
             next_call: 0,
+            sync_fails: false,
             watch: None,
         }
     }
@@ -135,6 +138,10 @@ impl Disk {
             Call::Sync { fd, content_only } => {
                 let what = self.syncing(fd, content_only)?;
                 self.before_sync(around, what);
+                if core::mem::take(&mut self.sync_fails) {
+                    self.lose_content(what);
+                    return Err(os_error(libc::EIO));
+                }
                 self.force(what);
                 Ok(Reply::Nothing)
             }
@@ -155,6 +162,11 @@ impl Disk {
             Call::ReadDirectory(path) => self.read_directory(&path).map(Reply::Entries),
             Call::Canonicalize(path) => self.canonicalize(&path).map(Reply::Path),
         }
+    }
+
+    /// Has the next call of a sync fail, where no device with faults lies below.
+    pub(crate) const fn fail_next_sync(&mut self) {
+        self.sync_fails = true;
     }
 
     #[cfg(test)]
