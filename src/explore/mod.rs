@@ -1,8 +1,8 @@
 //! What many runs of one test tell: where two of them part, and which losses of power it does not
 //! survive.
 //!
-//! Floor 7. It takes traces as data, also from files that another process wrote, and must never
-//! run a simulation itself.
+//! Floor 7. It takes traces as data, also from files that another process wrote, and crash states
+//! as disks; the simulations that it needs are run for it by lower floors.
 
 mod crashes;
 mod diverge;
@@ -11,6 +11,7 @@ pub use crate::model::disk::Profile;
 #[doc(hidden)]
 pub use crashes::Images;
 pub use crashes::{
-    Bounds, CrashBug, CrashState, Ctx, Explored, ParseCrashStateError, Pruning, explore_crashes,
+    Bounds, CrashBug, CrashState, Ctx, Explored, NodeCtx, ParseCrashStateError, Pruning,
+    explore_crashes, explore_crashes_on_node,
 };
 pub use diverge::{Difference, Divergence, first_difference};

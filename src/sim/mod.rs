@@ -18,6 +18,7 @@ mod node;
 mod outcome;
 mod owner;
 mod packet;
+mod recorded;
 
 pub use builder::Builder;
 pub use clock::{Clock, Shift};
@@ -33,6 +34,7 @@ pub use network::Network;
 pub use node::{Node, NodeBuilder, NodeContext, ProgramResult};
 pub use outcome::Outcome;
 pub use packet::Packet;
+pub(crate) use recorded::{acknowledge, record};
 
 pub use crate::model::net::PacketKind;
 pub use crate::model::process::State;

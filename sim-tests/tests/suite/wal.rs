@@ -1,8 +1,12 @@
 //! The log of the examples: each planted bug is found among its crash states, and the log without
 //! one survives them all.
 
-use stormglass::explore::{Bounds, CrashBug, Explored, Profile};
-use stormglass_clusters::wal::{self, Bug};
+use std::io;
+use std::time::Duration;
+
+use stormglass::explore::{Bounds, CrashBug, Explored, NodeCtx, Profile, explore_crashes_on_node};
+use stormglass::time::sleep;
+use stormglass_clusters::wal::{self, Bug, Wal};
 
 fn explore(profile: Profile, bug: Option<Bug>) -> Result<Explored, CrashBug> {
     let bounds = Bounds {
@@ -73,4 +77,64 @@ fn a_sync_that_is_tried_again_is_found() {
     // What the failed sync lost, no other sync brings back.
     let message = "3 changes are there of 4 acknowledged";
     check(Bug::RetryFailedSync, message, &[]);
+}
+
+/// The log in an asynchronous program, whose blocking calls are for the disk of its node.
+async fn count(ctx: NodeCtx<u32>, bug: Option<Bug>) -> io::Result<()> {
+    let mut wal = Wal::open("/", bug)?;
+    for number in 0..3 {
+        wal.set("number", &number.to_string())?;
+        ctx.ack(number);
+        sleep(Duration::from_secs(1)).await;
+        if number == 1 {
+            wal.compact()?;
+        }
+    }
+    Ok(())
+}
+
+async fn recount(acked: Vec<u32>, bug: Option<Bug>) -> Result<(), String> {
+    let wal = Wal::open("/", bug).map_err(|error| error.to_string())?;
+    let number = wal.map().get("number");
+    let number: Option<u32> = number.map(|text| text.parse().expect("a number"));
+    if number < acked.last().copied() {
+        return Err(format!("there is {number:?} after {acked:?}"));
+    }
+    Ok(())
+}
+
+fn explore_on_node(profile: Profile, bug: Option<Bug>) -> Result<Explored, CrashBug> {
+    let bounds = Bounds {
+        profile,
+        ..Bounds::default()
+    };
+    explore_crashes_on_node(
+        &bounds,
+        |_| async {},
+        move |ctx| count(ctx, bug),
+        move |_, acked| recount(acked, bug),
+    )
+}
+
+#[test]
+fn on_a_node_it_survives_as_well() {
+    for &profile in Profile::ALL {
+        let told = explore_on_node(profile, None);
+        let told = told.unwrap_or_else(|bug| panic!("{profile:?}:\n{bug}"));
+        assert!(told.checks > 5, "{profile:?}: {told}");
+    }
+}
+
+#[test]
+fn on_a_node_bugs_are_found_as_well() {
+    for bug in [
+        Bug::NoFileSync,
+        Bug::NoDirectorySync,
+        Bug::RenameBeforeSync,
+        Bug::TrustLength,
+    ] {
+        let found = explore_on_node(Profile::Adversarial, Some(bug));
+        let found = found.expect_err(bug.name());
+        assert!(found.explored().states < STATES_MAX, "{found}");
+    }
 }

@@ -105,7 +105,7 @@ impl Disk {
     }
 
     /// Goes on from another state, which must be settled, with nothing open.
-    fn remount(&mut self, image: Image) {
+    pub(crate) fn remount(&mut self, image: Image) {
         self.used_pages = image.iter().map(|(_, inode)| pages_of(inode)).sum();
         self.files = Files::default();
         self.store.remount(image);

@@ -3,5 +3,6 @@
 mod engine;
 mod entry;
 mod log;
+mod on_node;
 mod states;
 mod toy;
