@@ -3,10 +3,9 @@
 //!
 //! Owns what such a simulation is. It must never know why it is run.
 
+use core::time::Duration;
 use std::future::Future;
 use std::panic::Location;
-
-use core::time::Duration;
 
 use super::{Builder, Config, Node};
 use crate::exec::{Failed, Failure, context};

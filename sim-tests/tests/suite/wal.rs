@@ -1,12 +1,15 @@
 //! The log of the examples: each planted bug is found among its crash states, and the log without
 //! one survives them all.
 
+use std::fs;
 use std::io;
 use std::time::Duration;
 
 use stormglass::explore::{Bounds, CrashBug, Explored, NodeCtx, Profile, explore_crashes_on_node};
 use stormglass::time::sleep;
 use stormglass_clusters::wal::{self, Bug, Wal};
+
+use super::nested;
 
 fn explore(profile: Profile, bug: Option<Bug>) -> Result<Explored, CrashBug> {
     let bounds = Bounds {
@@ -137,4 +140,14 @@ fn on_a_node_bugs_are_found_as_well() {
         let found = found.expect_err(bug.name());
         assert!(found.explored().states < STATES_MAX, "{found}");
     }
+}
+
+#[test]
+fn the_readme_shows_what_is_found() {
+    let readme = fs::read_to_string(nested::workspace().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Crash states\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let found = explore(Profile::Adversarial, Some(Bug::RenameBeforeSync)).unwrap_err();
+    let report = format!("```text\nadversarial: {found}\n```\n");
+    assert!(section.contains(&report), "{report}");
 }

@@ -25,7 +25,9 @@ use crate::model::disk::{Disk, Image, Profile};
 /// well. While it recovers power may be lost again, up to [`Bounds::depth`].
 ///
 /// All three reach the disk through [`fs::blocking`](crate::fs::blocking), on this very thread, and
-/// must do the same each time.
+/// must do the same each time. Asynchronous code on a node is for
+/// [`explore_crashes_on_node`](super::explore_crashes_on_node), which takes futures and is else the
+/// same.
 ///
 /// ```
 /// use std::io::Write;
@@ -49,6 +51,33 @@ use crate::model::disk::{Disk, Image, Profile};
 /// );
 /// let bug = found.unwrap_err();
 /// assert!(bug.missing()[0].starts_with("sync of the directory /, before acknowledgement 1"));
+/// ```
+///
+/// The same on a node, with both syncs:
+///
+/// ```
+/// use stormglass::explore::{Bounds, explore_crashes_on_node};
+/// use stormglass::fs::{self, File};
+///
+/// let told = explore_crashes_on_node(
+///     &Bounds::default(),
+///     |_| async {},
+///     |ctx| async move {
+///         fs::write("/note", "hello").await?;
+///         File::open("/note").await?.sync_all().await?;
+///         File::open("/").await?.sync_all().await?;
+///         ctx.ack("hello");
+///         std::io::Result::Ok(())
+///     },
+///     |_, acked| async move {
+///         match fs::read_to_string("/note").await {
+///             Ok(text) if text == "hello" => Ok(()),
+///             _ if acked.is_empty() => Ok(()),
+///             other => Err(format!("{other:?} and not what was acknowledged")),
+///         }
+///     },
+/// );
+/// assert!(told.is_ok_and(|told| !told.cut_short));
 /// ```
 ///
 /// # Errors

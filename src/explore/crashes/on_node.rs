@@ -23,6 +23,10 @@ use crate::sim::{Node, ProgramResult, acknowledge, record};
 /// takes a microsecond, so that all runs of a part are the same. A program that fails, panics, or
 /// waits for ever has failed; what it started and did not wait for ends with it.
 ///
+/// The simulations run on the calling thread, as those of [`Builder`](crate::sim::Builder) do: what
+/// crates keep in the thread, such as the hash keys of std, is not fresh in each, and what a program
+/// does to its disk must not depend on it.
+///
 /// ```
 /// use stormglass::explore::{Bounds, explore_crashes_on_node};
 /// use stormglass::fs;
