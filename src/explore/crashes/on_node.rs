@@ -24,8 +24,8 @@ use crate::sim::{Node, ProgramResult, acknowledge, record};
 /// waits for ever has failed; what it started and did not wait for ends with it.
 ///
 /// The simulations run on the calling thread, as those of [`Builder`](crate::sim::Builder) do: what
-/// crates keep in the thread, such as the hash keys of std, is not fresh in each, and what a program
-/// does to its disk must not depend on it.
+/// crates keep in the thread, such as the hash keys of std, is not fresh in each, and what a
+/// program does to its disk must not depend on it.
 ///
 /// ```
 /// use stormglass::explore::{Bounds, explore_crashes_on_node};
