@@ -26,6 +26,7 @@ mod net_counters;
 mod net_faults;
 mod processes;
 mod rand;
+mod redb;
 mod readme;
 mod scale;
 mod scenario;

@@ -1,0 +1,88 @@
+//! redb, a real engine, on a simulated disk: the crash states of a few commits.
+//!
+//! Version 4.1.0 has a bug that loses the whole database, which 4.2.0 does not have. As no lock
+//! file can hold both, and the newest, each of the two is a package of its own.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use stormglass::explore::CrashBug;
+
+#[path = "../../engines/redb.rs"]
+mod engine;
+
+use engine::Planted;
+
+/// What the package of an older redb prints, and the code with which it exits.
+fn run(package: &str) -> (Option<i32>, String) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../engines");
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--target-dir"])
+        .arg(target)
+        .current_dir(here.join("engines").join(package))
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .expect("the cargo that built this runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{package}:\n{text}");
+    let code = output.status.code();
+    assert!(
+        matches!(code, Some(0 | 100)) && !text.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (code, text)
+}
+
+#[test]
+fn redb_4_1_0_is_found_failing() {
+    let (code, text) = run("redb-4.1.0");
+    assert_eq!(code, Some(100), "{text}");
+    for part in [
+        "raw_file_len()? >= header.layout().len()",
+        "lost     length of /redb from 1056768 to 2109440 at ",
+        "missing  sync of the content of /redb, before the write to /redb in bytes 0..512 at ",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn redb_4_2_0_passes() {
+    let (code, text) = run("redb-4.2.0");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("cut short"), "{text}");
+}
+
+#[test]
+fn the_newest_redb_passes() {
+    for (bounds, commits) in engine::tours() {
+        let begin = Instant::now();
+        let explored = engine::explore(&bounds, commits, Planted::Nothing)
+            .unwrap_or_else(|bug| panic!("{bug}"));
+        println!("{commits} commits: {explored}; {:?}", begin.elapsed());
+        assert!(explored.checks > 200 && !explored.cut_short, "{explored}");
+    }
+}
+
+fn bug(planted: Planted) -> CrashBug {
+    let [(bounds, commits), _] = engine::tours();
+    engine::explore(&bounds, commits, planted).expect_err("a bug to find")
+}
+
+#[test]
+fn redb_on_a_backend_that_does_not_sync_fails() {
+    let bug = bug(Planted::NoSync);
+    assert!(
+        bug.missing()[0].starts_with("sync of the content of /redb, "),
+        "{bug}"
+    );
+}
+
+#[test]
+fn a_commit_of_redb_that_is_not_there_is_found() {
+    let bug = bug(Planted::EarlyAck);
+    assert_eq!(bug.message(), "[] with 1 commits acknowledged", "{bug}");
+}
