@@ -6,7 +6,8 @@
 use std::io;
 
 use redb::{
-    Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    TableError,
 };
 use stormglass::explore::{Bounds, CrashBug, Ctx, Explored, explore_crashes};
 use stormglass::fs::blocking::{File, OpenOptions};
@@ -49,12 +50,22 @@ pub(crate) fn explore(
     commits: u64,
     planted: Planted,
 ) -> Result<Explored, CrashBug> {
+    explore_by(bounds, commits, planted, || || open(planted))
+}
+
+/// The same, where each check asks for its own way to open the database.
+pub(crate) fn explore_by<O: Fn() -> Result<Database, DatabaseError>>(
+    bounds: &Bounds,
+    commits: u64,
+    planted: Planted,
+    way: impl Fn() -> O,
+) -> Result<Explored, CrashBug> {
     let values: Vec<Vec<u8>> = (0..commits).map(value).collect();
     explore_crashes(
         bounds,
         |_| drop(open(Planted::Nothing).expect("a new database")),
         |ctx| workload(ctx, &values, planted),
-        |_, acked| check(acked, &values, planted),
+        |_, acked| check(acked, &values, way()),
     )
 }
 
@@ -79,9 +90,14 @@ fn commit(database: &Database, number: u64, value: &[u8]) -> Result<(), redb::Er
 }
 
 /// All that was acknowledged is there and whole, and at most the commit after it; twice the same.
-fn check(acked: &[u64], values: &[Vec<u8>], planted: Planted) -> Result<(), String> {
-    let first = content(values, planted).map_err(|error| format!("it does not open: {error}"))?;
-    let again = content(values, planted).map_err(|error| format!("it opens once only: {error}"))?;
+fn check(
+    acked: &[u64],
+    values: &[Vec<u8>],
+    open: impl Fn() -> Result<Database, DatabaseError>,
+) -> Result<(), String> {
+    let content = || content(&open()?, values);
+    let first = content().map_err(|error| format!("it does not open: {error}"))?;
+    let again = content().map_err(|error| format!("it opens once only: {error}"))?;
     if first != again {
         return Err(format!("opened again: {again:?}, and not {first:?}"));
     }
@@ -94,8 +110,7 @@ fn check(acked: &[u64], values: &[Vec<u8>], planted: Planted) -> Result<(), Stri
 }
 
 /// The numbers of the commits in the database, each of which has its value.
-fn content(values: &[Vec<u8>], planted: Planted) -> Result<Vec<u64>, redb::Error> {
-    let database = open(planted)?;
+fn content(database: &Database, values: &[Vec<u8>]) -> Result<Vec<u64>, redb::Error> {
     let transaction = database.begin_read()?;
     let table = match transaction.open_table(TABLE) {
         Ok(table) => table,
@@ -121,7 +136,7 @@ fn value(number: u64) -> Vec<u8> {
     words.flatten().collect()
 }
 
-fn open(planted: Planted) -> Result<Database, redb::DatabaseError> {
+fn open(planted: Planted) -> Result<Database, DatabaseError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

@@ -1,0 +1,103 @@
+//! What the exploration of redb's crash states takes, recoveries and all, and what it would take if
+//! each state were a copy of the whole file.
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "it measures, and tells what"
+)]
+
+use std::hint::black_box;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use redb::{Database, StorageBackend};
+use stormglass::explore::{Bounds, CrashBug, Explored, Pruning};
+use stormglass::fs::blocking;
+
+#[path = "../engines/redb.rs"]
+mod engine;
+
+use engine::Planted;
+
+fn main() {
+    let [(bounds, commits), _] = engine::tours();
+    let shared = measure("shared", || {
+        engine::explore(&bounds, commits, Planted::Nothing)
+    });
+    let each = Bounds {
+        pruning: Pruning::None,
+        ..bounds
+    };
+    let copied = measure("copied", || {
+        engine::explore_by(&each, commits, Planted::Nothing, || {
+            let file = Copied::of("/redb");
+            move || Database::builder().create_with_backend(file.clone())
+        })
+    });
+    println!("shared is {:.1} times as fast", copied / shared);
+}
+
+/// The middle of three runs, in seconds.
+fn measure(name: &str, explore: impl Fn() -> Result<Explored, CrashBug>) -> f64 {
+    let mut took = [0.0; 3];
+    for took in &mut took {
+        let begin = Instant::now();
+        let explored = black_box(explore()).expect("the newest redb passes");
+        *took = begin.elapsed().as_secs_f64();
+        println!("{name}: {explored}; {took:.2} s");
+    }
+    took.sort_by(f64::total_cmp);
+    took[1]
+}
+
+/// A file whose bytes are all its own. A clone is the same file.
+#[derive(Clone, Debug)]
+struct Copied(Arc<Mutex<Vec<u8>>>);
+
+impl Copied {
+    fn of(path: &str) -> Self {
+        let bytes = blocking::read(path).expect("the setup made it");
+        Self(Arc::new(Mutex::new(bytes)))
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StorageBackend for Copied {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.bytes().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let bytes = self.bytes();
+        let from = usize::try_from(offset).ok().and_then(|at| bytes.get(at..));
+        let found = from.and_then(|from| from.get(..out.len()));
+        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.bytes().resize(len, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut bytes = self.bytes();
+        let begin = usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let end = begin + data.len();
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        bytes[begin..end].copy_from_slice(data);
+        Ok(())
+    }
+}
