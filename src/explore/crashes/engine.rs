@@ -159,7 +159,7 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
                 moment,
                 acks: moment.acks,
             };
-            self.moment(&at, &mut Saw::default(), &mut recoveries)?;
+            self.moment(&at, None, &mut recoveries)?;
         }
         for level in 2..=self.bounds.depth {
             for recovery in core::mem::take(&mut recoveries) {
@@ -200,7 +200,7 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
                 moment,
                 acks,
             };
-            self.moment(&at, &mut saw, next)?;
+            self.moment(&at, Some(&mut saw), next)?;
         }
         if by_reads {
             let wholes = self.wholes.entry(acks).or_default();
@@ -209,11 +209,11 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         ControlFlow::Continue(())
     }
 
-    /// Tries the states of one moment.
+    /// Tries the states of one moment, and adds what each check saw, if that is wanted.
     fn moment(
         &mut self,
         at: &At<'_>,
-        saw: &mut Saw,
+        mut saw: Option<&mut Saw>,
         next: &mut Vec<Recovery>,
     ) -> ControlFlow<Stop> {
         self.told.moments += 1;
@@ -221,9 +221,9 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         let garbage = bounds.garbage && bounds.profile.exposes_garbage();
         let states = States::of(&at.moment.point, bounds);
         states.each(&mut |marks| {
-            self.state(at, &marks, Fill::Zeros, saw, next)?;
+            self.state(at, &marks, Fill::Zeros, saw.as_deref_mut(), next)?;
             if garbage && !at.moment.point.exposed(&marks).is_empty() {
-                self.state(at, &marks, Crash::GARBAGE, saw, next)?;
+                self.state(at, &marks, Crash::GARBAGE, saw.as_deref_mut(), next)?;
             }
             ControlFlow::Continue(())
         })
@@ -235,7 +235,7 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         at: &At<'_>,
         marks: &[Mark],
         fill: Fill,
-        saw: &mut Saw,
+        saw: Option<&mut Saw>,
         next: &mut Vec<Recovery>,
     ) -> ControlFlow<Stop> {
         self.told.states += 1;
@@ -249,7 +249,9 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         let key = (acks, self.key(&disk));
         if let Some(observed) = self.seen.get(&key) {
             self.told.same_disk += 1;
-            saw.add(observed);
+            if let Some(saw) = saw {
+                saw.add(observed);
+            }
             return ControlFlow::Continue(());
         }
         let deeper = at.crashes.len() + 1 < self.bounds.depth;
@@ -299,8 +301,10 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         Some((*passed, observed))
     }
 
-    fn saw(&mut self, key: (usize, u128), observed: Rc<[Observation]>, saw: &mut Saw) {
-        saw.add(&observed);
+    fn saw(&mut self, key: (usize, u128), observed: Rc<[Observation]>, saw: Option<&mut Saw>) {
+        if let Some(saw) = saw {
+            saw.add(&observed);
+        }
         if self.bounds.pruning != Pruning::None {
             self.seen.insert(key, observed);
         }
