@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
@@ -39,6 +39,8 @@ struct Seen {
 
 thread_local! {
     static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+    /// Whether what runs is outside a simulation, and its panics are a verdict and no accident.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Makes panics inside simulations silent, since their reports tell them; all others go to the
@@ -50,6 +52,8 @@ pub(crate) fn install_hook() {
         panic::set_hook(Box::new(move |info| {
             if sys::is_inside() {
                 sys::outside(|| see(info));
+            } else if EXPECTED.get() {
+                see(info);
             } else {
                 before(info);
             }
@@ -66,6 +70,21 @@ fn see(info: &PanicHookInfo<'_>) {
         location,
     };
     SEEN.with_borrow_mut(|slot| *slot = Some(seen));
+}
+
+/// Runs code whose panic is a verdict: it is not printed, and its message and place are given.
+pub(crate) fn expecting_panics<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    install_hook();
+    let before = EXPECTED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    EXPECTED.set(before);
+    result.map_err(|payload| {
+        let told = message(&*payload);
+        match SEEN.take().filter(|seen| seen.message == told) {
+            Some(seen) => format!("it panics: {told} ({})", seen.location),
+            None => format!("it panics: {told}"),
+        }
+    })
 }
 
 /// The message of a panic's payload.

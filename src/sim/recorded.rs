@@ -117,7 +117,7 @@ fn unmount<T>(node: Node, value: T) -> Recorded<T> {
 
 fn told(failed: &Failed) -> String {
     match &failed.failure {
-        Failure::Panic { message, .. } => format!("it panics: {message}"),
+        Failure::Panic { message, location } => format!("it panics: {message} ({location})"),
         failure => failure.to_string(),
     }
 }

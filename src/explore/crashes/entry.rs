@@ -6,13 +6,12 @@
 use core::fmt;
 use core::panic::Location;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::bounds::Bounds;
 use super::engine::explore;
 use super::machine::{Machine, Part, Run};
 use super::report::{CrashBug, Explored};
-use crate::exec::panic_message;
+use crate::exec::expecting_panics;
 use crate::fs::DetachedDisk;
 use crate::fs::blocking::with_disk;
 use crate::model::disk::{Disk, Image, Profile};
@@ -160,8 +159,7 @@ where
             })
         };
         // What a panic leaves behind is the disk, which is looked at no more.
-        let result = catch_unwind(AssertUnwindSafe(run))
-            .unwrap_or_else(|payload| Err(format!("it panics: {}", panic_message(&*payload))));
+        let result = expecting_panics(run).unwrap_or_else(Err);
         let (watch, visible) = disk.with(|disk| {
             let watch = disk.watched();
             (watch, disk.store().visible().clone())

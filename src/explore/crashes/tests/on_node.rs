@@ -172,7 +172,7 @@ where
 #[test]
 fn each_end_of_a_check_is_a_verdict() {
     let panics = verdict(async || panic!("oh"));
-    assert_eq!(panics, "it panics: oh");
+    assert!(panics.starts_with("it panics: oh ("), "{panics}");
     let task_panics = verdict(async || {
         let task = task::spawn(async { panic!("oh, a task") });
         task.await.map_err(|error| error.to_string())
