@@ -8,11 +8,9 @@ use super::links::{Links, ids};
 use super::owner::Owner;
 use super::packet::Packet;
 use crate::exec::{World, context};
-use crate::kernel::{Choices, Distribution, EntityKey, NodeId, Probability, Site};
+use crate::kernel::{Distribution, NodeId, Probability};
 use crate::model::net::{LinkConfig, LinkFault, LinkFaultId, topology};
 use crate::time;
-
-const SWIZZLE: Site = Site::new("net.swizzle");
 
 /// The network between the nodes of a simulation.
 ///
@@ -243,8 +241,7 @@ impl Network {
             .unwrap_or(u64::MAX / 2)
             .max(1);
         let draw = |world: &mut World| {
-            let now = world.base.now.as_nanos();
-            let mut point = Choices::point(SWIZZLE, EntityKey::of("network").indexed(now));
+            let mut point = world.net.swizzle_point(&ids(nodes), world.base.now);
             let choices = &mut world.base.choices;
             let mut chosen = nodes.to_vec();
             choices.shuffle(&mut point, &mut chosen);

@@ -6,7 +6,7 @@
 use super::connection::{Owner, State};
 use super::trouble::{Change, Pair};
 use super::{Effects, Fabric, LinkFault, LinkFaultId, NetEvent};
-use crate::kernel::{EntityKey, Family, Kind, NodeId};
+use crate::kernel::{EntityKey, Family, Kind, NodeId, Point, SimTime};
 
 impl Fabric {
     /// Begins a fault on links, until it is [ended](Self::end_fault) or the links are healed.
@@ -26,7 +26,6 @@ impl Fabric {
         for (from, to) in &links {
             self.check_pair(*from, *to);
         }
-        // A fault's draws depend on when and where it begins, and on no fault of another time.
         let all = self.wire.links();
         let first = links.iter().min().map(|pair| all.entity(pair.0, pair.1));
         let entity = first.unwrap_or(EntityKey::of("no link"));
@@ -34,6 +33,21 @@ impl Fabric {
         self.switch_on(fx, id);
         self.plan_turn(fx, id);
         id
+    }
+
+    /// The point from which a swizzle of these nodes draws that begins now.
+    ///
+    /// # Panics
+    /// If a node has no host.
+    #[track_caller]
+    pub(crate) fn swizzle_point(&mut self, nodes: &[NodeId], now: SimTime) -> Point {
+        for node in nodes {
+            self.host(*node);
+        }
+        let (links, troubles) = self.wire.links_and_troubles();
+        let names = nodes.iter().map(|node| links.name(*node));
+        let entity = names.fold(EntityKey::of("nodes"), EntityKey::pair);
+        troubles.swizzle(entity, now)
     }
 
     /// Ends a fault; nothing happens if it has ended.

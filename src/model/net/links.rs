@@ -379,11 +379,13 @@ impl Links {
 
     /// The name of a link, for choice points of others that concern it.
     pub(super) fn entity(&self, from: NodeId, to: NodeId) -> EntityKey {
-        let name = |node: NodeId| self.nodes.get(node.index()).and_then(|node| node.name);
-        name(from)
-            .zip(name(to))
-            .map(|(from, to)| EntityKey::pair(from, to))
-            .expect("only hosts send, and a route leads to a host")
+        EntityKey::pair(self.name(from), self.name(to))
+    }
+
+    /// The name of a node.
+    pub(super) fn name(&self, node: NodeId) -> EntityKey {
+        let known = self.nodes.get(node.index()).and_then(|node| node.name);
+        known.expect("only hosts send, and a route leads to a host")
     }
 
     fn node_mut(&mut self, node: NodeId) -> &mut Node {

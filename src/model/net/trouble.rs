@@ -13,6 +13,7 @@ use crate::kernel::{
 const GRAY: Site = Site::new("net.gray");
 const DELAY: Site = Site::new("net.delay");
 const FLAP: Site = Site::new("net.flap");
+const SWIZZLE: Site = Site::new("net.swizzle");
 
 /// A directed link, by its ends.
 pub(crate) type Pair = (NodeId, NodeId);
@@ -66,6 +67,8 @@ pub(super) struct Troubles {
     stops: BTreeMap<Pair, Stops>,
     grays: Burdens<Probability>,
     delays: Burdens<Distribution>,
+    /// The swizzles that began at the latest instant at which one did.
+    swizzles: (SimTime, Vec<EntityKey>),
 }
 
 #[derive(Debug)]
@@ -79,8 +82,8 @@ pub(super) struct Active {
     /// The event of a flap's next turn.
     turn: Option<EventKey>,
     begun: SimTime,
-    /// How many faults of its kind had begun at the same instant.
-    nth: u64,
+    /// The name of its first link.
+    entity: EntityKey,
 }
 
 /// How many faults keep the packets of a link.
@@ -107,6 +110,7 @@ struct Burden<T> {
     id: LinkFaultId,
     from: T,
     point: Point,
+    begun: SimTime,
 }
 
 impl Stop {
@@ -125,8 +129,8 @@ impl Troubles {
         self.active.is_empty()
     }
 
-    /// Adds a fault. Its draws are keyed by `entity`, and so are none of another fault. It does
-    /// nothing yet.
+    /// Adds a fault. Its draws are keyed by when and where it begins, `entity` being the name of its
+    /// first link: no fault that acts elsewhere, or never, has a part in them. It does nothing yet.
     pub(super) fn add(
         &mut self,
         fault: LinkFault,
@@ -138,9 +142,10 @@ impl Troubles {
         links.dedup();
         let id = LinkFaultId(self.next);
         self.next += 1;
-        let kind = core::mem::discriminant(&fault);
-        let alike =
-            |other: &&Active| other.begun == now && core::mem::discriminant(&other.fault) == kind;
+        let alike = |other: &&Active| {
+            let flaps = matches!(other.fault, LinkFault::Flap { .. });
+            flaps && other.begun == now && other.entity == entity
+        };
         let nth = self.active.values().filter(alike).count() as u64;
         self.active.insert(
             id,
@@ -151,10 +156,21 @@ impl Troubles {
                 point: Choices::point(FLAP, entity.indexed(now.as_nanos()).indexed(nth)),
                 turn: None,
                 begun: now,
-                nth,
+                entity,
             },
         );
         id
+    }
+
+    /// The point from which a swizzle draws that begins now, of the nodes that `entity` names.
+    pub(super) fn swizzle(&mut self, entity: EntityKey, now: SimTime) -> Point {
+        if self.swizzles.0 != now {
+            self.swizzles = (now, Vec::new());
+        }
+        let begun = &mut self.swizzles.1;
+        let nth = begun.iter().filter(|other| **other == entity).count() as u64;
+        begun.push(entity);
+        Choices::point(SWIZZLE, entity.indexed(now.as_nanos()).indexed(nth))
     }
 
     /// Switches a fault on; gives the links for which that makes a difference.
@@ -168,14 +184,11 @@ impl Troubles {
         };
         active.on = true;
         let (fault, links) = (active.fault.clone(), active.links.clone());
-        let (begun, nth) = (active.begun.as_nanos(), active.nth);
-        let key = |entity: EntityKey| entity.indexed(begun).indexed(nth);
+        let begun = active.begun;
         let mut changes = Vec::new();
         for pair in links {
-            changes.extend(
-                self.burden(id, &fault, pair, key(entity(pair)))
-                    .map(|c| (pair, c)),
-            );
+            let change = self.burden(id, &fault, pair, (begun, entity(pair)));
+            changes.extend(change.map(|change| (pair, change)));
         }
         changes
     }
@@ -301,7 +314,7 @@ impl Troubles {
         id: LinkFaultId,
         fault: &LinkFault,
         pair: Pair,
-        entity: EntityKey,
+        key: (SimTime, EntityKey),
     ) -> Option<Change> {
         match fault {
             LinkFault::Cut | LinkFault::Flap { .. } => self.cuts.add(pair).then_some(Change::Cut),
@@ -316,14 +329,12 @@ impl Troubles {
             }
             LinkFault::Gray(chance) if chance.is_never() => None,
             LinkFault::Gray(chance) => {
-                let point = Choices::point(GRAY, entity);
-                self.grays.add(pair, id, *chance, point);
+                self.grays.add(pair, id, *chance, (GRAY, key));
                 Some(Change::Worsened)
             }
             LinkFault::Delay(by) if is_never(by) => None,
             LinkFault::Delay(by) => {
-                let point = Choices::point(DELAY, entity);
-                self.delays.add(pair, id, by.clone(), point);
+                self.delays.add(pair, id, by.clone(), (DELAY, key));
                 Some(Change::Worsened)
             }
         }
@@ -367,9 +378,22 @@ impl<T> Default for Burdens<T> {
 }
 
 impl<T> Burdens<T> {
-    fn add(&mut self, pair: Pair, id: LinkFaultId, from: T, point: Point) {
-        let burden = Burden { id, from, point };
-        self.0.entry(pair).or_default().push(burden);
+    fn add(
+        &mut self,
+        pair: Pair,
+        id: LinkFaultId,
+        from: T,
+        (site, (begun, entity)): (Site, (SimTime, EntityKey)),
+    ) {
+        let burdens = self.0.entry(pair).or_default();
+        let nth = burdens.iter().filter(|other| other.begun == begun).count() as u64;
+        let entity = entity.indexed(begun.as_nanos()).indexed(nth);
+        burdens.push(Burden {
+            id,
+            from,
+            point: Choices::point(site, entity),
+            begun,
+        });
     }
 
     fn remove(&mut self, pair: Pair, id: LinkFaultId) {

@@ -3,6 +3,7 @@
 mod bytes;
 mod faults;
 mod handshake;
+mod instant;
 mod links;
 mod many;
 mod nagle;
