@@ -371,9 +371,12 @@ impl Fabric {
         match self.wire.send(fx, from, end.node, HEADER_BYTES, start) {
             Passage::Arrives { at, marks } => {
                 let more = pipe.tell(at, marks);
-                pipe.retries = 0;
-                if pipe.retransmit.is_some() && (more || !pipe.has_gap()) {
-                    self.restart_retransmit(fx, sender, at);
+                // A wider window says nothing of what is still missing.
+                if more || !pipe.has_gap() {
+                    pipe.retries = 0;
+                    if pipe.retransmit.is_some() {
+                        self.restart_retransmit(fx, sender, at);
+                    }
                 }
             }
             Passage::Lost(family) => {
@@ -395,6 +398,7 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
+        let way = connection.way_of(sender.side);
         let (end, pipe) = connection.sending(sender.side);
         let waits = pipe.has_unsent() || end.is_writer_waiting();
         if !waits || end.state == State::Dead || pipe.news_event.is_some() {
@@ -407,6 +411,10 @@ impl Fabric {
             }
             // A closed window is asked about until the answer arrives.
             None if pipe.news_lost => self.set_retransmit(fx, sender),
+            // It always is; that changes something only when no answer arrives.
+            None if pipe.is_shut_out() && self.wire.silences(way) => {
+                self.set_retransmit(fx, sender);
+            }
             None => {}
         }
     }
@@ -448,11 +456,13 @@ impl Fabric {
     }
 
     /// Links were cut or held: acknowledgements on them, which have no events of their own, get
-    /// them, so that they are lost if the link is still cut when they arrive, or wait. Walks all
-    /// connections once, however many links it were.
+    /// them, so that they are lost if the link is still cut when they arrive, or wait; and senders
+    /// before a closed window ask from now on. Walks all connections once, however many links it
+    /// were.
     pub(super) fn judge_acknowledgements_at_arrival<F: Effects>(&mut self, fx: &mut F) {
         for sender in self.ends() {
             self.judge_at_arrival(fx, sender);
+            self.watch_news(fx, sender);
         }
     }
 

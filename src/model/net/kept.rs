@@ -82,7 +82,10 @@ impl Fabric {
         };
         self.kept.packets.insert(number, packet);
         record(fx, Kind::PacketKept, pair, number);
-        if let NetEvent::Segment { sender, .. } = event {
+        if let NetEvent::Segment { sender, serial } = event {
+            if let Some(connection) = self.connections.get_mut(sender.connection) {
+                connection.pipe_mut(sender.side).note_kept(serial);
+            }
             self.set_retransmit(fx, sender);
         }
         if let Some(sender) = waits_for(event)

@@ -43,7 +43,7 @@ pub(super) struct Pipe {
     small: u64,
     /// What has arrived behind something that was lost.
     gaps: Gaps,
-    /// Where what is known to be lost ends; the end of the stream counts as one more byte.
+    /// Where what is known to be lost, or kept by a link, ends; the end of the stream counts as one more byte.
     lost: u64,
     /// What is on its way, in order of sending, from number `first_serial` on; `None` is what has
     /// arrived before an earlier one, as only a test can have it.
@@ -300,6 +300,13 @@ impl Pipe {
         self.lost = max(self.lost, segment.end + u64::from(segment.fin));
     }
 
+    /// The segment of a number stays on its way for nobody knows how long.
+    pub(super) fn note_kept(&mut self, serial: u32) {
+        if let Some(segment) = self.in_flight(serial) {
+            self.note_lost(segment);
+        }
+    }
+
     fn note_sent(&mut self, segment: Segment) {
         assert!(segment.start <= segment.end, "a segment has a direction");
         self.sent = segment.end;
@@ -528,6 +535,11 @@ impl Pipe {
     pub(super) fn is_unacknowledged(&self) -> bool {
         let told = self.news.back().map_or(0, |news| news.acked);
         max(self.acked, told) < self.sent + u64::from(self.fin >= Fin::Sent)
+    }
+
+    /// Whether there is something to send and the window is closed, with no word under way.
+    pub(super) fn is_shut_out(&self) -> bool {
+        self.is_idle() && self.has_unsent() && self.sendable().is_none() && self.news.is_empty()
     }
 
     /// Whether all that was sent is known to have arrived.

@@ -297,6 +297,15 @@ impl Wire {
         self.links.turn(fx.choices(), pair, now)
     }
 
+    /// Whether a fault keeps all that is sent on a link, or all that answers it.
+    pub(super) fn silences(&self, pair: Pair) -> bool {
+        let troubles = &self.troubles;
+        !troubles.is_empty()
+            && [pair, (pair.1, pair.0)]
+                .iter()
+                .any(|pair| troubles.is_cut(*pair) || troubles.stop(*pair).is_some())
+    }
+
     /// Whether a cut stops a packet here and now: asked when it is sent and when it arrives.
     #[inline]
     pub(super) fn blocks(&mut self, from: NodeId, to: NodeId) -> bool {

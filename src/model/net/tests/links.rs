@@ -436,7 +436,7 @@ fn faults_that_never_act_leave_every_packet_as_it_was() {
 }
 
 /// Whether the client hears something of the server's end within a quarter of an hour.
-fn hears_of_it(world: &mut World, client: EndId) -> i32 {
+pub(super) fn hears_of_it(world: &mut World, client: EndId) -> i32 {
     for _ in 0..1_000 {
         if let Err(error) = world.read(client) {
             return error.raw_os_error().unwrap();
@@ -444,26 +444,6 @@ fn hears_of_it(world: &mut World, client: EndId) -> i32 {
         world.run(S);
     }
     0
-}
-
-#[test]
-fn a_sender_before_a_closed_window_hears_that_its_receiver_is_gone() {
-    for back in [false, true] {
-        let mut world = World::new();
-        let (client, _, _) = world.pair();
-        while world.write(client, &[1; 64 << 10]).unwrap().is_some() {
-            world.run(5 * MS);
-        }
-        world.run(S);
-        world.die(B, Death::Crash);
-        let expected = if back {
-            world.restart(B);
-            libc::ECONNRESET
-        } else {
-            libc::ETIMEDOUT
-        };
-        assert_eq!(hears_of_it(&mut world, client), expected);
-    }
 }
 
 #[test]

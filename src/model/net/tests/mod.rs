@@ -15,6 +15,7 @@ mod socket;
 mod stream;
 mod udp;
 mod unix;
+mod window;
 
 use core::time::Duration;
 use std::collections::BTreeSet;

@@ -1,0 +1,98 @@
+//! Senders before a closed window, and what is kept while they hear of other things.
+
+use super::links::hears_of_it;
+use super::*;
+
+#[test]
+fn a_sender_before_a_closed_window_hears_that_its_receiver_is_gone() {
+    for back in [false, true] {
+        let mut world = World::new();
+        let (client, _, _) = world.pair();
+        while world.write(client, &[1; 64 << 10]).unwrap().is_some() {
+            world.run(5 * MS);
+        }
+        world.run(S);
+        world.die(B, Death::Crash);
+        let expected = if back {
+            world.restart(B);
+            libc::ECONNRESET
+        } else {
+            libc::ETIMEDOUT
+        };
+        assert_eq!(hears_of_it(&mut world, client), expected);
+    }
+}
+
+#[test]
+fn a_sender_before_a_closed_window_gives_up_when_no_answer_comes() {
+    for fault in [LinkFault::Cut, LinkFault::Clog] {
+        for links in [&[(A, B)][..], &[(B, A)], &[(A, B), (B, A)]] {
+            let mut world = World::with(constant(Duration::ZERO), 1);
+            let (client, _, _) = world.pair();
+            let token = fill(&mut world, client);
+            world.begin(fault.clone(), links);
+            let begin = world.now_ms();
+            while !world.fx.woken.contains(&token) {
+                assert!(world.step(), "it gives up");
+            }
+            assert_eq!(world.now_ms() - begin, 924_600, "as with bytes under way");
+            assert_eq!(code(world.write(client, b"x")), libc::ETIMEDOUT);
+        }
+    }
+}
+
+/// Writes to an end that nobody reads until it has to wait for room, with nothing under way.
+fn fill(world: &mut World, end: EndId) -> Token {
+    while world.write(end, &[1; 64 << 10]).unwrap().is_some() {
+        world.run(5 * MS);
+    }
+    world.run(S);
+    assert!(world.fx.queue.is_empty(), "it does not ask without need");
+    world.fx.woken.clear();
+    match world.net.write(&mut world.fx, end, b"x").unwrap() {
+        Answer::Wait(token) => token,
+        Answer::Done(_) => panic!("there is no room"),
+    }
+}
+
+#[test]
+fn a_closed_window_outlives_a_short_cut_and_opens() {
+    let mut world = World::new();
+    let (client, server, _) = world.pair();
+    let token = fill(&mut world, client);
+    let cut = world.begin(LinkFault::Cut, &[(A, B), (B, A)]);
+    world.run(100 * S);
+    assert_eq!(world.count(Kind::StreamRetransmitted), 8);
+    world.end(cut);
+    world.run(10_000 * S);
+    assert_eq!(world.count(Kind::StreamRetransmitted), 9, "it was answered");
+    assert!(world.fx.queue.is_empty());
+    let mut total = 0;
+    while let Some(bytes) = world.read(server).unwrap() {
+        total += bytes.len();
+        world.run(10 * MS);
+    }
+    assert!(world.fx.woken.contains(&token));
+    assert_eq!(total, 256 << 10);
+}
+
+#[test]
+fn what_is_kept_is_sent_again_whatever_else_is_heard() {
+    let mut world = World::new();
+    let (client, server, _) = world.pair();
+    world.write(client, &[1; 70_000]).unwrap();
+    world.run(10 * MS);
+    world.begin(LinkFault::Clog, &[(A, B)]);
+    let begin = world.now_ms();
+    world.write(client, &[1; 10_000]).unwrap();
+    world.run(300 * MS);
+    assert_eq!(world.count(Kind::StreamRetransmitted), 1);
+    assert_eq!(world.read(server).unwrap().unwrap().len(), 70_000);
+    world.run(2 * S);
+    let again = world.times(Kind::StreamRetransmitted);
+    assert!(again.len() > 2, "word of a wider window is no word of it");
+    world.run_out();
+    assert_eq!(code(world.read(client)), libc::ETIMEDOUT);
+    let took = world.now_ms() - begin;
+    assert!((924_600..930_000).contains(&took), "{took}");
+}
