@@ -34,8 +34,9 @@
 //! Errors are those that Linux gives. A linger other than zero, `set_ttl`, `set_quickack`, the
 //! type of service and the traffic class are remembered and change nothing. All nodes are on one
 //! network: a broadcast means them all, and each copy for a member of a group crosses its own link.
-//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. Nothing
-//! reaches a host that lost power while the packet was in flight, even if it is up again. Streams
+//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. A
+//! datagram, or the asking for a connection, does not reach a host that lost power while it was in
+//! flight, even if it is up again; what belongs to a connection is answered with a reset. Streams
 //! have no congestion control; what else they leave out is told where they are modelled, in
 //! `src/model/net/mod.rs`.
 //!

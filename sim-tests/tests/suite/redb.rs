@@ -26,7 +26,7 @@ fn run(package: &str) -> (Option<i32>, String) {
         .output()
         .expect("the cargo that built this runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    println!("{package}:\n{text}");
+    eprintln!("{package}:\n{text}");
     let code = output.status.code();
     assert!(
         matches!(code, Some(0 | 100)) && !text.is_empty(),
@@ -62,7 +62,7 @@ fn the_newest_redb_passes() {
         let begin = Instant::now();
         let explored = engine::explore(&bounds, commits, Planted::Nothing)
             .unwrap_or_else(|bug| panic!("{bug}"));
-        println!("{commits} commits: {explored}; {:?}", begin.elapsed());
+        eprintln!("{commits} commits: {explored}; {:?}", begin.elapsed());
         assert!(explored.checks > 200 && !explored.cut_short, "{explored}");
     }
 }

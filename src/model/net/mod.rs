@@ -26,8 +26,10 @@
 //! up after 15 such waits, after nine questions of keep-alive, and without a program a minute after
 //! its end has arrived.
 //!
-//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. Nothing
-//! reaches a host whose power was lost while the packet was in flight, even if it is up again.
+//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. A
+//! datagram, or a first packet that asks for a connection, does not reach a host whose power was
+//! lost while it was in flight, even if it is up again; what belongs to a connection does, and the
+//! host, which knows of none, answers with a reset.
 //!
 //! All hosts are on one network without parts: 255.255.255.255 means each of them, and no other
 //! address but 127.255.255.255, within a host, is a broadcast. A host has two interfaces: `lo`, of
