@@ -185,7 +185,6 @@ impl Names {
             !self.config.failure.is_never() || !self.failing.is_empty(),
             failed,
         );
-        self.count(Family::DnsStale, !self.config.stale.is_never(), drawn.stale);
         let may_be_late = self.config.delay.constant() != Some(Duration::ZERO);
         self.count(Family::DnsDelay, may_be_late, !drawn.delay.is_zero());
         let known = self.by_name.get(normal);
@@ -194,13 +193,15 @@ impl Names {
             .and_then(|name| name.before.as_deref())
             .filter(|_| drawn.stale)
             .unwrap_or(current);
+        let differs = told != current && !failed;
         let mut addresses = told.to_vec();
         if let Some(first) = drawn.first.checked_rem(addresses.len() as u64) {
             addresses.rotate_left(usize::try_from(first).expect("it is below a length"));
         }
+        self.count(Family::DnsStale, !self.config.stale.is_never(), differs);
         let reply = Reply {
             name: EntityKey::of(normal),
-            differs: told != current && !failed,
+            differs,
             addresses,
             failed,
             late: !drawn.delay.is_zero(),

@@ -180,10 +180,16 @@ fn a_stale_answer_is_what_was_true_before() {
     world.set("db", &[]);
     world.resolves(A, "db", "10.0.0.2 10.0.0.3");
     // The first was asked of a name that never changed.
-    assert_eq!(world.fired(Family::DnsStale), [4, 4, 3]);
+    assert_eq!(world.fired(Family::DnsStale), [4, 3, 3]);
+    world.net.set_dns(dns(|dns| {
+        dns.stale = Probability::ALWAYS;
+        dns.failure = Probability::ALWAYS;
+    }));
+    world.resolves(A, "db", FAILED);
+    assert_eq!(world.fired(Family::DnsStale), [5, 3, 3], "it failed");
     world.net.set_dns(DnsConfig::default());
     world.resolves(A, "db", UNKNOWN);
-    assert_eq!(world.fired(Family::DnsStale), [4, 4, 3]);
+    assert_eq!(world.fired(Family::DnsStale), [5, 3, 3]);
 }
 
 #[test]
