@@ -1,8 +1,10 @@
-//! Random bytes through random chunks, loss, reordering of faults, and readers that are slow.
+//! Random bytes through random chunks, loss, packets that are held and go on in another order, and
+//! readers that are slow.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernel::{EntityKey, Site};
 use crate::model::net::Bandwidth;
 
 /// What a stream goes through.
@@ -68,6 +70,11 @@ fn travel(trip: &Trip) {
     let (mut written, mut received) = (0, Vec::new());
     let (mut writes, mut reads) = (trip.writes.iter().cycle(), trip.reads.iter().cycle());
     let mut finished = false;
+    let mut draw = {
+        let mut point = Choices::point(Site::new("test.kept"), EntityKey::of("trip"));
+        let mut choices = Choices::new(trip.seed);
+        move |below| choices.below(&mut point, below)
+    };
     for turn in 0.. {
         let elapsed = world.fx.now.saturating_since(begin);
         while faults
@@ -91,6 +98,9 @@ fn travel(trip: &Trip) {
         }
         if faults.is_empty() && elapsed > 3 * S {
             on.drain(..).for_each(|fault| world.end(fault));
+        }
+        if turn % 8 == 0 && !on.is_empty() {
+            pass_one_on(&mut world, &mut draw);
         }
         if written < sent.len() {
             let end = sent.len().min(written + writes.next().unwrap());
@@ -121,6 +131,21 @@ fn travel(trip: &Trip) {
         received.len(),
         sent.len()
     );
+}
+
+/// Lets one of the packets go on that links keep, or throws it away; nothing if they keep none.
+fn pass_one_on(world: &mut World, draw: &mut impl FnMut(u64) -> u64) {
+    let held = world.net.in_flight();
+    if held.is_empty() {
+        return;
+    }
+    let number = held[usize::try_from(draw(held.len() as u64)).unwrap()].number;
+    let was_there = if draw(4) == 0 {
+        world.net.discard_kept(&mut world.fx, number)
+    } else {
+        world.net.deliver_kept(&mut world.fx, number)
+    };
+    assert!(was_there);
 }
 
 proptest! {

@@ -314,6 +314,11 @@ enum Op {
     Read(usize),
     Wait(u64),
     Cut(bool),
+    Hold(bool),
+    /// Lets one of the packets go on that are held, past all before it.
+    Pass(usize),
+    /// Throws one of them away.
+    Discard(usize),
     Heal,
 }
 
@@ -323,6 +328,9 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (1_usize..70_000).prop_map(Op::Read),
         3 => (0_u64..300).prop_map(Op::Wait),
         1 => any::<bool>().prop_map(Op::Cut),
+        1 => any::<bool>().prop_map(Op::Hold),
+        2 => any::<usize>().prop_map(Op::Pass),
+        1 => any::<usize>().prop_map(Op::Discard),
         1 => Just(Op::Heal),
     ]
 }
@@ -362,6 +370,16 @@ proptest! {
                 Op::Read(length) => take(&mut world, &ends, side, length, &mut read),
                 Op::Wait(ms) => world.run(Duration::from_millis(ms)),
                 Op::Cut(forth) => if forth { world.cut(A, B) } else { world.cut(B, A) },
+                Op::Hold(forth) => {
+                    let link = if forth { (A, B) } else { (B, A) };
+                    world.begin(LinkFault::Hold, &[link]);
+                }
+                Op::Pass(n) => if let Some(number) = held(&world, n) {
+                    world.net.deliver_kept(&mut world.fx, number);
+                },
+                Op::Discard(n) => if let Some(number) = held(&world, n) {
+                    world.net.discard_kept(&mut world.fx, number);
+                },
                 Op::Heal => world.net.heal_all(&mut world.fx),
             }
         }
@@ -385,6 +403,13 @@ proptest! {
         world.net.close_listener(&mut world.fx, listener);
         world.assert_clean();
     }
+}
+
+/// The number of one of the packets that are held, if any is.
+fn held(world: &World, n: usize) -> Option<u64> {
+    let held = world.net.in_flight();
+    let place = n.checked_rem(held.len())?;
+    Some(held[place].number)
 }
 
 /// Reads what is there and checks each byte.
