@@ -112,7 +112,8 @@ impl Fabric {
             return;
         };
         connection.pipe_mut(sender.side).pace = None;
-        self.send_in_turn(fx, sender, true);
+        let turn_is_left = self.send_missing(fx, sender, true);
+        self.send_in_turn(fx, sender, turn_is_left);
         self.watch_news(fx, sender);
     }
 

@@ -89,14 +89,10 @@ impl Gaps {
 
     /// The next part of a gap of which the sender knows, and has sent `sent` before: at most
     /// `limit` bytes.
-    pub(super) fn next(&mut self, delivered: u64, sent: u64, limit: u64) -> Option<(u64, u64)> {
+    pub(super) fn next(&self, delivered: u64, sent: u64, limit: u64) -> Option<(u64, u64)> {
         let (begin, stop) = self.missing_from(self.resent.max(delivered));
         let end = stop.min(self.known).min(sent).min(begin + limit);
-        if end <= begin {
-            return None;
-        }
-        self.resent = end;
-        Some((begin, end))
+        (end > begin).then_some((begin, end))
     }
 
     /// All is sent again from `at` on, as far as it has not arrived.
@@ -136,12 +132,15 @@ mod tests {
         gaps.keep(10, 20, false);
         assert!(gaps.report(0, 10));
         assert_eq!(gaps.next(0, 20, 6), Some((0, 6)));
+        gaps.resent = 6;
         assert_eq!(gaps.next(0, 20, 6), Some((6, 10)));
+        gaps.resent = 10;
         assert_eq!(gaps.next(0, 20, 6), None);
         assert!(!gaps.report(0, 10));
         gaps.keep(25, 30, false);
         assert!(gaps.report(0, 25), "a second one");
         assert_eq!(gaps.next(0, 30, 100), Some((20, 25)));
+        gaps.resent = 25;
         assert_eq!(gaps.next(0, 30, 100), None);
         gaps.go_back(10);
         assert!(!gaps.report(0, 10), "that was sent again just now");

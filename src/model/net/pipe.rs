@@ -279,6 +279,7 @@ impl Pipe {
     /// that arrived.
     pub(super) fn next_missing(&mut self, limit: u64) -> Option<Segment> {
         let (start, end) = self.gaps.next(self.delivered, self.sent, limit)?;
+        self.gaps.resent = end;
         Some(Segment {
             start,
             end,
@@ -286,6 +287,11 @@ impl Pipe {
             acked: 0,
             marks: Marks::NONE,
         })
+    }
+
+    /// Whether there is such a part.
+    pub(super) fn misses_something(&self) -> bool {
+        self.gaps.next(self.delivered, self.sent, 1).is_some()
     }
 
     /// The sender is told that a segment arrived behind a gap. Says how many have since there was

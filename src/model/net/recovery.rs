@@ -56,27 +56,57 @@ impl Fabric {
             return;
         };
         let way = connection.way_of(sender.side);
-        let (end, pipe) = connection.sending(sender.side);
-        let node = end.node;
-        pipe.recover = None;
+        connection.pipe_mut(sender.side).recover = None;
         if self.wire.blocks(way.1, way.0) {
             self.wire.effective(Family::Partition);
             return;
         }
-        let limit = self.burst(fx, way);
-        while let Some(connection) = self.connections.get_mut(sender.connection)
-            && let Some(segment) = connection.pipe_mut(sender.side).next_missing(limit)
-        {
+        self.send_missing(fx, sender, false);
+        self.restart_retransmit(fx, sender, fx.now());
+    }
+
+    /// Sends again what is known to be missing, as the link has room for it: the first packet, if
+    /// the sender has waited for its turn, in any case. Says whether it has, and had no use for it.
+    pub(super) fn send_missing<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        sender: EndId,
+        mut has_waited: bool,
+    ) -> bool {
+        loop {
+            let Some(connection) = self.connections.get_mut(sender.connection) else {
+                return has_waited;
+            };
+            let way = connection.way_of(sender.side);
+            let (end, pipe) = connection.sending(sender.side);
+            if pipe.pace.is_some() || !pipe.misses_something() {
+                return has_waited;
+            }
+            let start = if core::mem::take(&mut has_waited) {
+                Start::InTurn
+            } else if let Some(at) = self.wire.turn_of_stream(fx, way) {
+                pipe.pace = Some(fx.schedule(at, NetEvent::Pace { sender }));
+                return false;
+            } else {
+                Start::AT_ONCE
+            };
+            let node = end.node;
+            let limit = self.burst(fx, way);
+            let Some(connection) = self.connections.get_mut(sender.connection) else {
+                return false;
+            };
+            let missing = connection.pipe_mut(sender.side).next_missing(limit);
+            let segment = missing.expect("something is missing");
+            let length = segment.length();
             fx.record(
                 Kind::StreamRetransmitted,
                 node,
                 sender.subject(),
-                segment.length(),
+                length,
                 &[],
             );
-            self.launch(fx, sender, segment, Start::AT_ONCE);
+            self.launch(fx, sender, segment, start);
         }
-        self.restart_retransmit(fx, sender, fx.now());
     }
 
     /// If something is still missing, there is a full wait before the timer sends it again, from

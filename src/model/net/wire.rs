@@ -297,6 +297,14 @@ impl Wire {
         self.links.turn(fx.choices(), pair, now)
     }
 
+    /// As [`turn`](Self::turn), of any link: one within a host has no queue.
+    pub(super) fn turn_of_stream<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> Option<SimTime> {
+        if pair.0 == pair.1 || pair.1 == NOWHERE || !self.has_queues() {
+            return None;
+        }
+        self.turn(fx, pair)
+    }
+
     /// Whether a fault keeps all that is sent on a link, or all that answers it.
     pub(super) fn silences(&self, pair: Pair) -> bool {
         let troubles = &self.troubles;

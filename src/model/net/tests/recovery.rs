@@ -1,6 +1,7 @@
 //! Loss in the midst of a stream, at its end, and of what is sent again.
 
 use super::*;
+use crate::model::net::Bandwidth;
 
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -154,4 +155,33 @@ fn a_bulk_transfer_hardly_feels_a_little_loss() {
     // With the timer alone each loss of data, of which this is half or more, is a wait of 220 ms.
     let timer_alone = Duration::from_millis(220) * u32::try_from(lost).unwrap() / 2;
     assert!(took * 3 < timer_alone, "{took:?}, and {timer_alone:?}");
+}
+
+#[test]
+fn what_is_sent_again_waits_for_its_turn_on_a_narrow_link() {
+    let narrow = LinkConfig {
+        bandwidth: Some(Bandwidth {
+            bytes_per_second: 1_000_000,
+            queue_bytes: 6_000,
+        }),
+        ..constant(LATENCY)
+    };
+    let mut world = World::with(narrow, 1);
+    let (client, server) = pair(&mut world);
+    world.cut(A, B);
+    world.write(client, &[1; 64_000]).unwrap();
+    world.run(30 * MS);
+    world.heal(A, B);
+    world.run(200 * MS);
+    assert_eq!(world.read(server).unwrap().unwrap().len(), 64_000);
+    let again = world.fx.records.iter();
+    let again = again.filter(|record| record.1 == Kind::StreamRetransmitted);
+    let bytes: u64 = again.map(|record| record.4).sum();
+    assert!((20_000..40_000).contains(&bytes), "{bytes}, each once");
+    let counter = world.counter(Family::Bandwidth);
+    assert_eq!(
+        world.counter(Family::Partition).effective,
+        bytes.div_ceil(1_460)
+    );
+    assert!(counter.fired > 0);
 }
