@@ -52,6 +52,7 @@ mod addr;
 mod futures_io;
 mod handle;
 mod listener;
+mod parts;
 mod ready;
 mod socket;
 mod split;

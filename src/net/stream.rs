@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::addr::{ToSocketAddrs, nowhere, resolve};
 use super::handle::Home;
+use super::parts::{joined, read_parts};
 use super::ready::{Interest, Ready};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::model::net::EndId;
@@ -245,23 +246,7 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock`, and those of reading.
     pub fn try_read_vectored(&self, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
-        if bufs.iter().all(|buf| buf.is_empty()) {
-            return self.try_read(&mut []);
-        }
-        let mut total = 0;
-        for buf in bufs.iter_mut().filter(|buf| !buf.is_empty()) {
-            match self.try_read(buf) {
-                Ok(length) => {
-                    total += length;
-                    if length < buf.len() {
-                        break;
-                    }
-                }
-                Err(error) if total == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(total)
+        read_parts(bufs, |bytes| self.try_read(bytes))
     }
 
     /// Writes without waiting, one buffer after another: how many bytes were accepted.
@@ -430,10 +415,6 @@ impl TcpStream {
             result => result,
         }
     }
-}
-
-fn joined(bufs: &[io::IoSlice<'_>]) -> Vec<u8> {
-    bufs.iter().flat_map(|buf| buf.iter().copied()).collect()
 }
 
 impl AsyncRead for TcpStream {

@@ -209,6 +209,7 @@ cases! {
         the_error_is_taken_once
         unread_data_makes_a_reset
         data_comes_before_the_reset
+        vectored_reads_leave_the_reset
         half_read_data_makes_a_reset
         unread_data_after_the_end_makes_a_reset
         unread_end_makes_no_reset
@@ -273,6 +274,7 @@ cases! {
         unix_ends_one_direction
         unix_closes_in_good_order
         unix_unread_data_makes_a_reset
+        unix_vectored_reads_leave_the_reset
         unix_half_read_data_makes_a_reset
         unix_who_waits_hears_of_the_end
         unix_room_of_a_stream

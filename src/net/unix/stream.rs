@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::handle::Home;
+use super::super::parts::{joined, read_parts};
 use super::super::ready::{Interest, Ready};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::{SocketAddr, UCred};
@@ -127,20 +128,10 @@ impl UnixStream {
     /// # Errors
     /// `WouldBlock`, and those of reading.
     pub fn try_read_vectored(&self, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut total = 0;
-        for buf in bufs.iter_mut().filter(|buf| !buf.is_empty()) {
-            match self.try_read(buf) {
-                Ok(length) => {
-                    total += length;
-                    if length < buf.len() {
-                        break;
-                    }
-                }
-                Err(error) if total == 0 => return Err(error),
-                Err(_) => break,
-            }
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Ok(0);
         }
-        Ok(total)
+        read_parts(bufs, |bytes| self.try_read(bytes))
     }
 
     /// Waits until a write would not wait: there is room, or an error.
@@ -255,10 +246,6 @@ impl UnixStream {
     pub(super) fn end_writing(&self) -> io::Result<()> {
         self.home.call(|net, base| net.unix_shutdown(base, self.id))
     }
-}
-
-fn joined(bufs: &[io::IoSlice<'_>]) -> Vec<u8> {
-    bufs.iter().flat_map(|buf| buf.iter().copied()).collect()
 }
 
 impl AsyncRead for UnixStream {

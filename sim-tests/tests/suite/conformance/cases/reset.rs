@@ -97,6 +97,21 @@ pub(crate) async fn data_comes_before_the_reset(s: Rc<Stage>) {
     s.read("client reads", &mut client, 10).await;
 }
 
+pub(crate) async fn vectored_reads_leave_the_reset(s: Rc<Stage>) {
+    let (mut client, mut server) = s.pair().await;
+    s.write("client writes", &mut client, b"never read").await;
+    s.put("readable", server.readable().await);
+    s.write("server writes", &mut server, b"hi").await;
+    drop(server);
+    s.settle().await;
+    s.put("readable", client.readable().await);
+    let (mut a, mut b) = ([0; 2], [0; 3]);
+    let mut parts = [&mut a[..], &mut b[..]].map(io::IoSliceMut::new);
+    for _ in 0..3 {
+        s.put("client reads", client.try_read_vectored(&mut parts));
+    }
+}
+
 pub(crate) async fn half_read_data_makes_a_reset(s: Rc<Stage>) {
     let (mut client, mut server) = s.pair().await;
     s.write("client writes", &mut client, b"half of it").await;

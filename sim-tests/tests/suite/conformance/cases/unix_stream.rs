@@ -253,6 +253,20 @@ pub(crate) async fn unix_unread_data_makes_a_reset(s: Rc<Stage>) {
     s.put("shut down", one.shutdown().await);
 }
 
+pub(crate) async fn unix_vectored_reads_leave_the_reset(s: Rc<Stage>) {
+    let (one, other) = two(&s).await;
+    s.put("one writes", one.try_write(b"never read"));
+    s.put("other writes", other.try_write(b"hi"));
+    drop(other);
+    s.settle().await;
+    s.put("readable", one.readable().await);
+    let (mut first, mut second) = ([0; 2], [0; 3]);
+    let mut parts = [&mut first[..], &mut second[..]].map(io::IoSliceMut::new);
+    for _ in 0..3 {
+        s.put("read parts", one.try_read_vectored(&mut parts));
+    }
+}
+
 pub(crate) async fn unix_half_read_data_makes_a_reset(s: Rc<Stage>) {
     let (mut one, mut other) = two(&s).await;
     s.write("write", &mut one, b"half read").await;
