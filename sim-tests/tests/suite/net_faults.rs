@@ -1,10 +1,10 @@
 //! Faults of the network as a test begins and ends them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::time::Duration;
 
-use stormglass::kernel::{Distribution, Family, Probability};
+use stormglass::kernel::{Distribution, Family, Kind, Probability, Ring, SimTime};
 use stormglass::net::{LinkConfig, TcpListener, TcpStream, UdpSocket};
 use stormglass::sim::{Builder, Config, Group, Links, Node, PacketKind, Sim};
 use stormglass::time::{Instant, sleep};
@@ -185,6 +185,40 @@ fn a_swizzle_clogs_and_loses_nothing() {
     let counter = outcome.counters.get(Family::Clog);
     assert!(counter.effective > 5, "{counter:?}");
     outcome.unwrap();
+}
+
+/// The nodes whose links are held, or let go, in order: at each instant the one that all share.
+fn whose_links(ring: &Ring, kind: Kind) -> Vec<u64> {
+    let mut ends: BTreeMap<SimTime, BTreeSet<u64>> = BTreeMap::new();
+    for record in ring.records().filter(|record| record.kind == kind) {
+        let pair = BTreeSet::from([record.node.number().into(), record.subject]);
+        ends.entry(record.at)
+            .and_modify(|shared| *shared = &*shared & &pair)
+            .or_insert(pair);
+    }
+    ends.into_values().flatten().collect()
+}
+
+#[test]
+fn a_swizzle_clogs_half_and_lets_go_in_another_order() {
+    let mut reordered = 0;
+    for seed in 0..10 {
+        let builder = Builder::new().seed(seed).config(constant());
+        let outcome = builder.keep_last(1_000).run(|sim| async move {
+            let nodes = five(&sim);
+            sim.network().swizzle(&nodes, 50 * MS).await;
+        });
+        let ring = outcome.ring.as_ref().unwrap();
+        let clogged = whose_links(ring, Kind::LinkHeld);
+        let freed = whose_links(ring, Kind::LinkReleased);
+        assert_eq!(clogged.len(), 3, "half of five: {clogged:?}");
+        let set = |nodes: &[u64]| nodes.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(set(&clogged), set(&freed));
+        assert_eq!(set(&clogged).len(), 3);
+        reordered += u32::from(clogged != freed);
+        outcome.unwrap();
+    }
+    assert!(reordered > 4, "{reordered} of 10 in another order");
 }
 
 #[test]

@@ -16,6 +16,9 @@ use super::child;
 /// Set for a process that shall do the work, and not start another.
 const HERE: &str = "STORMGLASS_TEST_SCALE";
 
+/// What the child tells of.
+const COST: &str = "hundredths of a CPU second";
+
 /// Runs `work` in a process of its own; it ends within so many CPU seconds, and with so much memory
 /// at its peak.
 fn costs_at_most(name: &str, seconds: u64, peak_kib: u64, work: impl FnOnce()) {
@@ -23,6 +26,7 @@ fn costs_at_most(name: &str, seconds: u64, peak_kib: u64, work: impl FnOnce()) {
         let done = child::test(name).env(HERE, "1").output().unwrap();
         let text = String::from_utf8_lossy(&done.stdout);
         assert!(done.status.success(), "{text}");
+        assert!(text.contains(COST), "nothing ran: {text}");
         return;
     }
     work();
@@ -44,8 +48,8 @@ fn costs_at_most(name: &str, seconds: u64, peak_kib: u64, work: impl FnOnce()) {
         .map(|field| field.parse::<u64>().unwrap())
         .sum();
     #[expect(clippy::print_stdout, reason = "what it cost, for who asks")]
-    let () = println!("{ticks} hundredths of a CPU second, {peak} KiB at the peak");
-    assert!(ticks < seconds * 100, "{ticks} hundredths of a CPU second");
+    let () = println!("{ticks} {COST}, {peak} KiB at the peak");
+    assert!(ticks < seconds * 100, "{ticks} {COST}");
     assert!(peak < peak_kib, "{peak} KiB at the peak");
 }
 
