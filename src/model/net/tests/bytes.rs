@@ -155,4 +155,30 @@ proptest! {
     fn no_byte_is_lost_doubled_or_moved(trip in trips()) {
         travel(&trip);
     }
+
+    #[test]
+    fn what_can_be_read_has_arrived_without_gaps(
+        order in Just((0..12).collect::<Vec<usize>>()).prop_shuffle(),
+        count in 0_usize..=12,
+    ) {
+        let mut world = World::new();
+        let (client, server, _) = world.pair_with(|options| options.nodelay = true);
+        let hold = world.begin(LinkFault::Hold, &[(A, B)]);
+        for n in 0..12 {
+            world.write(client, &[n]).unwrap();
+        }
+        world.run(5 * MS);
+        let held = world.net.in_flight();
+        let (mut arrived, mut read) = ([false; 12], Vec::new());
+        for n in order.into_iter().take(count) {
+            prop_assert!(world.net.deliver_kept(&mut world.fx, held[n].number));
+            arrived[n] = true;
+            read.extend(world.read(server).unwrap().unwrap_or_default());
+            let whole = arrived.iter().position(|arrived| !arrived);
+            prop_assert_eq!(read.len(), whole.unwrap_or(12));
+        }
+        world.end(hold);
+        read.extend(world.read(server).unwrap().unwrap_or_default());
+        prop_assert_eq!(read, (0..12).collect::<Vec<u8>>());
+    }
 }
