@@ -4,6 +4,8 @@
 use core::fmt;
 use core::ops;
 
+use crate::model::net::Readiness;
+
 /// What to wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Interest(u8);
@@ -174,8 +176,18 @@ impl Ready {
     }
 
     /// This, if something is so.
-    pub(super) const fn when(self, so: bool) -> Self {
+    const fn when(self, so: bool) -> Self {
         if so { self } else { Self::EMPTY }
+    }
+}
+
+impl From<Readiness> for Ready {
+    fn from(is: Readiness) -> Self {
+        Self::READABLE.when(is.readable)
+            | Self::WRITABLE.when(is.writable)
+            | Self::READ_CLOSED.when(is.read_closed)
+            | Self::WRITE_CLOSED.when(is.write_closed)
+            | Self::ERROR.when(is.error)
     }
 }
 

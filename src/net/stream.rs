@@ -114,14 +114,11 @@ impl TcpStream {
             return Poll::Ready(Ok(ready));
         }
         // None of these is ready, and so the task is told when one is.
-        if interest.is_readable() || interest.is_priority() {
-            let _pending = self.poll_read_ready(cx)?;
-        }
         if interest.is_writable() {
             let _pending = self.poll_write_ready(cx)?;
         }
-        if interest.is_error() {
-            let _pending = self.home.poll(cx, |net, _| net.failed(self.id))?;
+        if interest != Interest::WRITABLE {
+            let _pending = self.home.poll(cx, |net, _| net.arrival(self.id))?;
         }
         Poll::Pending
     }
@@ -129,12 +126,7 @@ impl TcpStream {
     /// What is ready now of what `interest` names.
     fn ready_now(&self, interest: Interest) -> io::Result<Ready> {
         let is = self.home.call(|net, base| net.readiness(base, self.id))?;
-        let ready = Ready::READABLE.when(is.readable)
-            | Ready::WRITABLE.when(is.writable)
-            | Ready::READ_CLOSED.when(is.read_closed)
-            | Ready::WRITE_CLOSED.when(is.write_closed)
-            | Ready::ERROR.when(is.error);
-        Ok(ready.of_interest(interest))
+        Ok(Ready::from(is).of_interest(interest))
     }
 
     /// Carries out `f` if something is ready of what `interest` names.

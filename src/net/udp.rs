@@ -98,20 +98,17 @@ impl UdpSocket {
     /// # Errors
     /// If the node has ended.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        if interest.is_writable() {
-            let mut ready = Ready::WRITABLE;
-            let readable = interest.is_readable()
-                && self
-                    .home
-                    .attempt(|net, _| net.udp_readable(self.id))
-                    .is_ok();
-            if readable {
-                ready |= Ready::READABLE;
-            }
-            return Ok(ready);
+        poll_fn(|cx| self.poll_ready(cx, interest)).await
+    }
+
+    fn poll_ready(&self, cx: &Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
+        let is = self.home.call(|net, _| net.udp_readiness(self.id))?;
+        let ready = Ready::from(is).of_interest(interest);
+        if ready.is_empty() {
+            let _pending = self.home.poll(cx, |net, _| net.udp_arrival(self.id))?;
+            return Poll::Pending;
         }
-        self.readable().await?;
-        Ok(Ready::READABLE)
+        Poll::Ready(Ok(ready))
     }
 
     /// Waits until a datagram can be sent, which it always can.

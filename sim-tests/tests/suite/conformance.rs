@@ -241,7 +241,8 @@ cases! {
         udp_errors_of_the_address_come_first
         udp_error_is_taken
         udp_receives_behind_what_is_there
-        udp_operations_of_the_program;
+        udp_operations_of_the_program
+        udp_ready_for_an_error;
     many:
         broadcast_needs_permission
         broadcast_comes_to_the_wildcard
@@ -284,7 +285,9 @@ cases! {
         unix_megabytes_both_ways
         unix_halves
         unix_attempts_do_not_wait
-        unix_a_cancelled_accept_loses_nothing;
+        unix_a_cancelled_accept_loses_nothing
+        unix_ready_after_an_end
+        unix_ready_after_a_reset;
     unix_datagram:
         unix_datagram_there_and_back
         unix_datagram_paths_outlive_their_sockets
@@ -302,5 +305,6 @@ cases! {
         unix_a_full_queue_has_an_unconnected_sender_try
         unix_a_closed_receiver_refuses_who_waits
         unix_datagram_shutdown
-        unix_datagram_attempts_do_not_wait;
+        unix_datagram_attempts_do_not_wait
+        unix_datagram_ready;
 }

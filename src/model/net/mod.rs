@@ -88,6 +88,7 @@ pub use mutant::{Mutant, with_mutant};
 pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;
+pub(crate) use stream::Readiness;
 pub(crate) use trouble::{LinkFault, LinkFaultId, Pair};
 pub(crate) use udp::{Take, UdpOptions};
 pub(crate) use unix::{Partial, UnixName};

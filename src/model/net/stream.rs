@@ -12,18 +12,18 @@ use super::options::Options;
 use super::{Answer, Death, Effects, Fabric, os_error};
 use crate::kernel::{Kind, NodeId};
 
-/// What is ready at an end of a connection.
+/// What is ready at a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Readiness {
     /// A read would not wait.
     pub(crate) readable: bool,
     /// A write would not wait.
     pub(crate) writable: bool,
-    /// The peer sends nothing more.
+    /// Nothing more comes.
     pub(crate) read_closed: bool,
-    /// Neither end sends anything more, or the connection failed.
+    /// Nothing more comes or can be written, or the connection failed.
     pub(crate) write_closed: bool,
-    /// The connection failed.
+    /// It failed.
     pub(crate) error: bool,
 }
 
@@ -173,16 +173,13 @@ impl Fabric {
         })
     }
 
-    /// Waits until the connection has failed.
+    /// Waits for what comes next: bytes, the end, a failure.
     ///
     /// # Errors
     /// `EBADF`.
-    pub(crate) fn failed(&mut self, id: EndId) -> io::Result<Answer<()>> {
-        let end = self.held_mut(id)?;
-        Ok(match &mut end.arrival {
-            Some(signal) if !end.failed => signal.wait(),
-            _ => Answer::Done(()),
-        })
+    pub(crate) fn arrival(&mut self, id: EndId) -> io::Result<Answer<()>> {
+        let arrival = &mut self.held_mut(id)?.arrival;
+        Ok(arrival.as_mut().expect("a program holds the end").wait())
     }
 
     /// Waits until a read would not wait.

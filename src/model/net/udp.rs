@@ -25,7 +25,7 @@ use super::host::{Protocol, Reuse, Use};
 use super::marks::Marks;
 use super::mutant::{self, Mutant};
 use super::wire::{Passage, Start};
-use super::{Answer, Effects, Fabric, NetEvent, Signal, SocketId, os_error, subject};
+use super::{Answer, Effects, Fabric, NetEvent, Readiness, Signal, SocketId, os_error, subject};
 use crate::kernel::{Family, Kind, NodeId};
 
 /// The longest payload of a datagram: 65,535 less the header of UDP, which IPv6 counts alone, and
@@ -348,6 +348,22 @@ impl Fabric {
             self.packets.release(slot);
         }
         Ok(Answer::Done((length, from)))
+    }
+
+    /// What is ready at a socket: there is always room to send.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn udp_readiness(&self, id: SocketId) -> io::Result<Readiness> {
+        let socket = self.sockets.get(id).ok_or_else(closed)?;
+        let failed = socket.error.is_some();
+        Ok(Readiness {
+            readable: failed || !socket.queue.is_empty(),
+            writable: true,
+            read_closed: false,
+            write_closed: failed,
+            error: failed,
+        })
     }
 
     /// Waits until a datagram, or an error, can be received.

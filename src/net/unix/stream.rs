@@ -81,21 +81,23 @@ impl UnixStream {
     /// # Errors
     /// If the node has ended.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        poll_fn(|cx| {
-            let mut ready = Ready::EMPTY;
-            if interest.is_readable() && self.poll_read_ready(cx)?.is_ready() {
-                ready |= Ready::READABLE;
-            }
-            if interest.is_writable() && self.poll_write_ready(cx)?.is_ready() {
-                ready |= Ready::WRITABLE;
-            }
-            if ready.is_empty() {
-                Poll::Pending
-            } else {
-                Poll::Ready(Ok(ready))
-            }
-        })
-        .await
+        poll_fn(|cx| self.poll_ready(cx, interest)).await
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
+        let is = self.home.call(|net, _| net.unix_readiness(self.id))?;
+        let ready = Ready::from(is).of_interest(interest);
+        if !ready.is_empty() {
+            return Poll::Ready(Ok(ready));
+        }
+        // None of these is ready, and so the task is told when one is.
+        if interest.is_writable() {
+            let _pending = self.poll_write_ready(cx)?;
+        }
+        if interest != Interest::WRITABLE {
+            let _pending = self.home.poll(cx, |net, _| net.unix_arrival(self.id))?;
+        }
+        Poll::Pending
     }
 
     /// Waits until a read would not wait: there are bytes, or the end, or an error.

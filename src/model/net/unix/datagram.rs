@@ -12,7 +12,7 @@ use super::{Room, SEND_BUFFER_BYTES, closed, cost};
 use crate::kernel::{Kind, NodeId};
 use crate::model::net::mutant::{self, Mutant};
 use crate::model::net::slab::Slab;
-use crate::model::net::{Answer, Effects, Fabric, Signal, SocketId, os_error};
+use crate::model::net::{Answer, Effects, Fabric, Readiness, Signal, SocketId, os_error};
 
 /// How many datagrams may be queued at a socket that is not connected to their sender, and one
 /// more may. Linux: net.unix.max_dgram_qlen.
@@ -300,6 +300,40 @@ impl Fabric {
         } else {
             socket.arrival.wait()
         })
+    }
+
+    /// What is ready at a socket, as the operating system tells it.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn unix_datagram_readiness(&self, id: SocketId) -> io::Result<Readiness> {
+        let socket = self.unix.datagrams.get(id).ok_or_else(closed)?;
+        let (writable, failed) = (!socket.room.full, socket.error.is_some());
+        Ok(Readiness {
+            readable: !socket.queue.is_empty() || socket.read_ended,
+            writable,
+            read_closed: socket.read_ended,
+            write_closed: socket.read_ended && socket.write_ended || writable && failed,
+            error: failed,
+        })
+    }
+
+    /// Waits for what comes next to be received, or the end of receiving.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn unix_datagram_arrival(&mut self, id: SocketId) -> io::Result<Answer<()>> {
+        let socket = self.unix.datagrams.get_mut(id).ok_or_else(closed)?;
+        Ok(socket.arrival.wait())
+    }
+
+    /// Waits for room, or a failure.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn unix_datagram_change(&mut self, id: SocketId) -> io::Result<Answer<()>> {
+        let socket = self.unix.datagrams.get_mut(id).ok_or_else(closed)?;
+        Ok(socket.room.signal.wait())
     }
 
     /// Waits until it is worth sending.

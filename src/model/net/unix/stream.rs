@@ -10,7 +10,7 @@ use super::name::{Bound, UnixName};
 use super::{Room, closed, cost};
 use crate::kernel::{Kind, NodeId};
 use crate::model::net::mutant::{self, Mutant};
-use crate::model::net::{Answer, Effects, Fabric, Signal, SocketId, os_error};
+use crate::model::net::{Answer, Effects, Fabric, Readiness, Signal, SocketId, os_error};
 
 /// How many connections may wait to be accepted, and one more may: tokio asks for the most that
 /// there can be. Linux: net.core.somaxconn.
@@ -317,6 +317,32 @@ impl Fabric {
             }
         }
         Ok(Answer::Done(length))
+    }
+
+    /// What is ready at an end, as the operating system tells it.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn unix_readiness(&self, id: SocketId) -> io::Result<Readiness> {
+        let end = self.unix.ends.get(id).ok_or_else(closed)?;
+        let writable = !end.room.full || end.write_ended;
+        let failed = end.error.is_some();
+        Ok(Readiness {
+            readable: !end.bytes.is_empty() || end.read_ended,
+            writable,
+            read_closed: end.read_ended,
+            write_closed: end.read_ended && end.write_ended || writable && failed,
+            error: failed,
+        })
+    }
+
+    /// Waits for what comes next: bytes, the end, a failure.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn unix_arrival(&mut self, id: SocketId) -> io::Result<Answer<()>> {
+        let end = self.unix.ends.get_mut(id).ok_or_else(closed)?;
+        Ok(end.arrival.wait())
     }
 
     /// Waits until a read would not wait.

@@ -298,3 +298,12 @@ pub(crate) async fn udp_operations_of_the_program(s: Rc<Stage>) {
     });
     s.waits("who fails", fails).await;
 }
+
+pub(crate) async fn udp_ready_for_an_error(s: Rc<Stage>) {
+    let client = abandoned(&s).await;
+    s.waits("before", client.ready(Interest::ERROR)).await;
+    s.put("send", client.send(b"x").await);
+    s.settle().await;
+    s.waits("after", client.ready(Interest::ERROR)).await;
+    s.waits("writable", client.ready(Interest::WRITABLE)).await;
+}

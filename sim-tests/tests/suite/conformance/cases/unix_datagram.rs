@@ -366,3 +366,23 @@ pub(crate) async fn unix_datagram_attempts_do_not_wait(s: Rc<Stage>) {
     s.put("nobody", one.try_send_to(b"x", s.path("nobody")));
     s.put("error", one.take_error().map(|error| error.is_some()));
 }
+
+pub(crate) async fn unix_datagram_ready(s: Rc<Stage>) {
+    let (one, _other) = two(&s).await;
+    s.put("try to receive", one.try_recv(&mut [0; 10]));
+    for end in [None, Some(Shutdown::Read), Some(Shutdown::Both)] {
+        if let Some(how) = end {
+            s.put("end", one.shutdown(how));
+            s.settle().await;
+        }
+        for interest in [
+            Interest::READABLE,
+            Interest::WRITABLE,
+            Interest::ERROR,
+            Interest::PRIORITY,
+        ] {
+            let call = format!("{interest:?}");
+            s.waits(&call, one.ready(interest)).await;
+        }
+    }
+}

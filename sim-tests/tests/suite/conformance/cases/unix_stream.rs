@@ -450,3 +450,41 @@ pub(crate) async fn unix_a_cancelled_accept_loses_nothing(s: Rc<Stage>) {
     let (mut server, _) = listener.accept().await.unwrap();
     s.read("read", &mut server, 10).await;
 }
+
+/// Notes what is ready of what is waited for, or that one has to wait.
+async fn ready(s: &Stage, stream: &UnixStream) {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    for interest in [
+        Interest::READABLE,
+        Interest::WRITABLE,
+        both,
+        Interest::ERROR,
+        Interest::PRIORITY,
+    ] {
+        let call = format!("{interest:?}");
+        s.waits(&call, stream.ready(interest)).await;
+    }
+}
+
+pub(crate) async fn unix_ready_after_an_end(s: Rc<Stage>) {
+    let (one, mut other) = two(&s).await;
+    try_read(&s, &one, 10);
+    ready(&s, &one).await;
+    s.put("end", other.shutdown().await);
+    s.settle().await;
+    ready(&s, &one).await;
+}
+
+pub(crate) async fn unix_ready_after_a_reset(s: Rc<Stage>) {
+    let (one, other) = two(&s).await;
+    try_read(&s, &one, 10);
+    s.put("write", one.try_write(b"never read"));
+    let reset = async {
+        s.settle().await;
+        drop(other);
+        s.settle().await;
+    };
+    let (failure, ()) = join(one.ready(Interest::ERROR), reset).await;
+    s.put("who waits is told", failure);
+    ready(&s, &one).await;
+}
