@@ -43,7 +43,8 @@ pub(super) struct Pipe {
     small: u64,
     /// What has arrived behind something that was lost.
     gaps: Gaps,
-    /// Where what is known to be lost, or kept by a link, ends; the end of the stream counts as one more byte.
+    /// Where what is known to be lost, or kept by a link, ends; the end of the stream counts as one
+    /// more byte.
     lost: u64,
     /// What is on its way, in order of sending, from number `first_serial` on; `None` is what has
     /// arrived before an earlier one, as only a test can have it.

@@ -129,8 +129,9 @@ impl Troubles {
         self.active.is_empty()
     }
 
-    /// Adds a fault. Its draws are keyed by when and where it begins, `entity` being the name of its
-    /// first link: no fault that acts elsewhere, or never, has a part in them. It does nothing yet.
+    /// Adds a fault. Its draws are keyed by when and where it begins, `entity` being the name of
+    /// its first link: no fault that acts elsewhere, or never, has a part in them. It does nothing
+    /// yet.
     pub(super) fn add(
         &mut self,
         fault: LinkFault,
