@@ -62,8 +62,8 @@ pub(crate) fn explore_by<O: Fn() -> Result<Database, DatabaseError>>(
     planted: Planted,
     way: impl Fn() -> O,
 ) -> Result<Explored, CrashBug> {
-    // redb asks for large buffers all the time, and glibc has the kernel map each anew until one of
-    // that size was given back: two thirds of the time, measured.
+    // redb asks for large buffers all the time, and glibc has the kernel map each anew, which is
+    // slow, until one of that size was given back.
     drop(black_box(Vec::<u8>::with_capacity(16 << 20)));
     let values: Vec<Vec<u8>> = (0..commits).map(value).collect();
     explore_crashes(
