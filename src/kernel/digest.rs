@@ -77,8 +77,13 @@ impl Digest {
     }
 
     const fn absorb_round(&mut self, bytes: [u8; 16]) {
-        let word = u128::from_le_bytes(bytes);
-        let (low, high) = halves(word);
+        self.absorb_value(u128::from_le_bytes(bytes));
+    }
+
+    /// Absorbs two words as one number, such as the [`value`](Self::value) of another digest.
+    #[inline]
+    pub(crate) const fn absorb_value(&mut self, value: u128) {
+        let (low, high) = halves(value);
         self.absorb(low, high);
     }
 

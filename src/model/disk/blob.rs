@@ -175,7 +175,8 @@ impl Node {
                 let hash = slot.hash();
                 if hash != 0 {
                     others = true;
-                    absorb(&mut digest, number, hash);
+                    digest.absorb(number, 0);
+                    digest.absorb_value(hash);
                 }
             }
             let first = self.slots[0].hash();
@@ -183,7 +184,8 @@ impl Node {
             if !others {
                 return first;
             }
-            absorb(&mut digest, 0, first);
+            digest.absorb(0, 0);
+            digest.absorb_value(first);
             digest.value()
         })
     }
@@ -295,15 +297,6 @@ fn last(slot: &Slot, height: u32, base: u64) -> Option<u64> {
                 last(slot, height - 1, below)
             }),
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the truncation is what halves the hash"
-)]
-fn absorb(digest: &mut Digest, number: u64, hash: u128) {
-    digest.absorb(number, hash as u64);
-    digest.absorb((hash >> 64) as u64, 0);
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use super::config::{CrashOdds, DiskConfig, DiskFaults};
 use super::fault::{Drawn, Faults, Place};
 use super::image::{Image, Ino};
 use super::page::{PAGE_BYTES, SECTOR_MIN_BYTES};
-use super::{Around, Disk};
+use super::{Around, Disk, os_error};
 use crate::kernel::{Choices, EntityKey, Family, NodeId, Point, Probability, Site};
 
 /// What a disk holds, and what is wrong with it.
@@ -116,7 +116,7 @@ impl Device {
         if self.faults.armed() {
             if self.strikes(world, Drawn::ReadError, place, 1) {
                 self.faults.was_met(Family::ReadError);
-                return Err(eio());
+                return Err(os_error(libc::EIO));
             }
             self.decay(world, place);
         }
@@ -138,7 +138,7 @@ impl Device {
         if self.faults.armed() {
             if self.strikes(world, Drawn::WriteError, place, 1) {
                 self.faults.was_met(Family::WriteError);
-                return Err(eio());
+                return Err(os_error(libc::EIO));
             }
             if asked > 1 && self.strikes(world, Drawn::ShortWrite, place, 1) {
                 self.faults.was_met(Family::ShortWrite);
@@ -171,7 +171,7 @@ impl Device {
         if self.faults.armed() && self.strikes(world, Drawn::MetadataError, &place, 1) {
             self.faults.was_met(Family::MetadataError);
             self.maybe_remount(world, &place);
-            return Err(eio());
+            return Err(os_error(libc::EIO));
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Device {
             self.faults.was_met(Family::NoSpace);
         }
         if fits == 0 {
-            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+            return Err(os_error(libc::ENOSPC));
         }
         Ok(fits)
     }
@@ -311,7 +311,7 @@ impl Device {
         });
         if met {
             self.faults.was_seen(Family::LatentSector);
-            return Err(eio());
+            return Err(os_error(libc::EIO));
         }
         Ok(())
     }
@@ -355,7 +355,7 @@ impl Device {
     fn check_writable(&mut self) -> io::Result<()> {
         if self.faults.is_read_only() {
             self.faults.was_seen(Family::ReadOnly);
-            return Err(io::Error::from_raw_os_error(libc::EROFS));
+            return Err(os_error(libc::EROFS));
         }
         Ok(())
     }
@@ -380,8 +380,4 @@ impl Place {
         let sector = SECTOR_MIN_BYTES as u64;
         self.bytes.start / sector..self.bytes.end.div_ceil(sector)
     }
-}
-
-fn eio() -> io::Error {
-    io::Error::from_raw_os_error(libc::EIO)
 }

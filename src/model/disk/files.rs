@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use std::io::{self, SeekFrom};
 
 use super::call::{Fd, Lock, OpenFlags, WriteSync};
-use super::change::Change;
 use super::fault::Place;
 use super::image::{Body, File, Ino};
 use super::page::SECTOR_MIN_BYTES;
@@ -374,11 +373,8 @@ impl Disk {
 
     /// Loses the bytes that a sync should have made durable: their pages count as written.
     pub(super) fn lose_content(&mut self, what: Syncing) {
-        let mut marks = self.store.forced(what, self.store.next_op());
-        for (op, mark) in self.store.pending().iter().zip(&mut marks) {
-            *mark &= matches!(op.change, Change::Data { .. });
-        }
-        self.store.lose(&marks);
+        let marks = self.store.forced(what, self.store.next_op());
+        self.store.lose_data(&marks, |_| true);
     }
 }
 

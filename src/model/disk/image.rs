@@ -264,7 +264,7 @@ impl Image {
         let mut digest = Digest::new();
         for (ino, hashed) in self.inodes.iter() {
             let hash = hashed.hash.get_or_init(|| hashed.inode.hash());
-            absorb(&mut digest, *hash);
+            digest.absorb_value(*hash);
             digest.absorb(ino.0, 0);
         }
         digest.value()
@@ -304,7 +304,7 @@ impl Inode {
         match &self.body {
             Body::File(file) => {
                 digest.absorb(FILE_MARK, file.len);
-                absorb(&mut digest, file.content.hash());
+                digest.absorb_value(file.content.hash());
                 for &sector in &file.unreadable {
                     digest.absorb(sector, UNREADABLE_MARK);
                 }
@@ -386,14 +386,6 @@ impl From<&str> for Name {
     fn from(name: &str) -> Self {
         Self(name.as_bytes().into())
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the truncation is what halves the hash"
-)]
-fn absorb(digest: &mut Digest, hash: u128) {
-    digest.absorb(hash as u64, (hash >> 64) as u64);
 }
 
 // What tells the kinds of inodes apart in a hash.

@@ -18,7 +18,7 @@ use super::config::DiskConfig;
 use super::device::Device;
 use super::latency::{Class, DiskLatency};
 use super::moment::Moment;
-use super::{Around, Disk, Image};
+use super::{Around, Disk, Image, os_error};
 use crate::kernel::{
     Choices, EntityKey, EventKey, Family, FaultCounters, NodeId, Point, SimTime, Site,
 };
@@ -578,5 +578,5 @@ fn class(call: &Call, device: &Device) -> Class {
 
 /// The error of a disk that is not there any more.
 pub(crate) fn gone() -> io::Error {
-    io::Error::from_raw_os_error(libc::EIO)
+    os_error(libc::EIO)
 }

@@ -309,11 +309,15 @@ impl Store {
         self.collect();
     }
 
-    /// Takes marked changes off the list as if they were durable: the cache takes its pages for
-    /// written.
-    pub(crate) fn lose(&mut self, marks: &[bool]) {
+    /// Takes the marked changes that are bytes of certain files off the list as if they were
+    /// durable: the cache takes its pages for written.
+    pub(crate) fn lose_data(&mut self, marks: &[bool], of: impl Fn(Ino) -> bool) {
+        let pending = self.pending.iter().zip(marks);
+        let lost: Vec<bool> = pending
+            .map(|(op, marked)| *marked && matches!(op.change, Change::Data { ino, .. } if of(ino)))
+            .collect();
         let mut ghosts = core::mem::take(&mut self.ghosts);
-        self.persist(marks, |_, op| ghosts.extend(op.change.pages()));
+        self.persist(&lost, |_, op| ghosts.extend(op.change.pages()));
         self.ghosts = ghosts;
     }
 

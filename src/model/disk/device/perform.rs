@@ -10,6 +10,7 @@ use crate::kernel::Family;
 use crate::model::disk::call::{Call, Fd, OpenFlags, Path, Reply, Target};
 use crate::model::disk::fault::Place;
 use crate::model::disk::image::Ino;
+use crate::model::disk::os_error;
 use crate::model::disk::store::Syncing;
 
 impl Device {
@@ -186,7 +187,7 @@ impl Device {
         if self.fs.open_files() >= self.descriptors_max as usize {
             self.faults.counters_mut().offered(Family::NoDescriptors);
             self.faults.was_met(Family::NoDescriptors);
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+            return Err(os_error(libc::EMFILE));
         }
         Ok(())
     }

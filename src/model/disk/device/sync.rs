@@ -9,11 +9,12 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Device, World, eio};
+use super::{Device, World};
 use crate::kernel::Family;
 use crate::model::disk::change::{Change, Op, Patch};
 use crate::model::disk::fault::{Drawn, Place};
 use crate::model::disk::image::{Extent, Ino};
+use crate::model::disk::os_error;
 use crate::model::disk::page::Sectors;
 use crate::model::disk::profile::Profile;
 use crate::model::disk::store::Syncing;
@@ -51,9 +52,9 @@ impl Device {
             // The bytes are gone, and with them the need for space.
             self.faults.counters_mut().offered(Family::NoSpace);
             self.faults.was_met(Family::NoSpace);
-            self.lose_data(ino, &marks);
+            self.fs.store.lose_data(&marks, |of| of == ino);
             self.drop_cache();
-            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+            return Err(os_error(libc::ENOSPC));
         }
         if !self.faults.armed() || !marks.contains(&true) {
             self.fs.store.persist_whole(&marks);
@@ -64,7 +65,7 @@ impl Device {
         let failed = self.failed_syncs(ino);
         if core::mem::replace(told, failed) < failed {
             self.faults.was_seen(Family::SyncError);
-            return Err(eio());
+            return Err(os_error(libc::EIO));
         }
         Ok(())
     }
@@ -91,28 +92,13 @@ impl Device {
     /// The bytes that a sync should have written are gone, and the pages count as written.
     fn fail_sync(&mut self, ino: Ino, marks: &[bool]) {
         *self.failed_syncs.entry(ino).or_default() += 1;
-        self.lose_data(ino, marks);
+        self.fs.store.lose_data(marks, |of| of == ino);
         if self.fs.store.profile() == Profile::Btrfs {
             let bytes = 0..u64::MAX;
             for (ino, page) in self.ghosts_in(&Place { ino, bytes }) {
                 self.evict(ino, page);
             }
         }
-    }
-
-    fn lose_data(&mut self, ino: Ino, marks: &[bool]) {
-        let is_lost = |(op, marked): (&Arc<Op>, &bool)| {
-            *marked && matches!(op.change, Change::Data { ino: other, .. } if other == ino)
-        };
-        let lost: Vec<bool> = self
-            .fs
-            .store
-            .pending()
-            .iter()
-            .zip(marks)
-            .map(is_lost)
-            .collect();
-        self.fs.store.lose(&lost);
     }
 
     /// Makes marked changes durable, page by page; some do not arrive where they should.
