@@ -61,6 +61,8 @@ compile_error!("switch on the feature `sim` (the default) or `real` of stormglas
 #[cfg(feature = "sim")]
 mod exec;
 #[cfg(feature = "sim")]
+pub mod fault;
+#[cfg(feature = "sim")]
 pub mod kernel;
 #[cfg(feature = "sim")]
 mod model;
@@ -73,6 +75,8 @@ pub mod fs;
 pub mod io;
 #[cfg(feature = "sim")]
 pub mod net;
+#[cfg(any(feature = "sim", feature = "real"))]
+mod point;
 #[cfg(any(feature = "sim", feature = "real"))]
 pub mod rand;
 #[cfg(feature = "sim")]
@@ -97,10 +101,13 @@ mod select;
 pub mod sim;
 
 /// What the expansions of this crate's macros call.
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "sim", feature = "real"))]
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "sim")]
     pub use crate::exec::select_start;
+    pub use crate::point::pass_point;
+    #[cfg(feature = "sim")]
     pub use crate::select::*;
 }
 

@@ -249,6 +249,7 @@ impl Context {
                     restart: None,
                 });
             }
+            Event::Fault { at, turn } => self.fault_turn(at, turn),
         }
     }
 

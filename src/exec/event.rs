@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use super::storm::{FaultRef, Turn};
 use crate::kernel::{NodeId, Step};
 use crate::model::disk::DiskEvent;
 use crate::model::net::NetEvent;
@@ -30,4 +31,6 @@ pub(crate) enum Event {
     NodeFree(NodeId),
     /// A node that was asked to stop has had its time.
     StopDeadline { node: NodeId, incarnation: u32 },
+    /// A fault of a plan begins or ends.
+    Fault { at: FaultRef, turn: Turn },
 }

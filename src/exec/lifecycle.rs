@@ -197,6 +197,10 @@ impl Context {
             };
             let deadline = world.base.push_after(patience, deadline);
             world.node_mut(id).stop_deadline = Some(deadline);
+            let counters = &mut world.base.counters;
+            counters.offered(Family::Stop);
+            counters.fired(Family::Stop);
+            counters.effective(Family::Stop);
             world.base.wake(world.nodes[id.index()].changed);
             true
         })

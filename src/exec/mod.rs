@@ -7,6 +7,7 @@
 //! It must never know what a program under test is for, nor how a test is written.
 #![deny(clippy::float_arithmetic)]
 
+mod clock;
 pub(crate) mod context;
 mod disk;
 mod driver;
@@ -17,11 +18,14 @@ mod hooks;
 mod lifecycle;
 mod log;
 mod node;
+mod overlay;
 mod panics;
 mod policy;
 mod progress;
 mod ready;
 mod select;
+mod storm;
+mod strike;
 mod task;
 mod wait;
 mod world;

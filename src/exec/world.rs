@@ -8,6 +8,7 @@ use super::failure::{Failed, Failure, Moment, WaitingTask};
 use super::node::Node;
 use super::panics::OnPanic;
 use super::policy::Policy;
+use super::storm::Storms;
 use super::wait::Waiters;
 use crate::kernel::{
     Choices, Distribution, EntityKey, EventKey, Family, FaultCounters, Kind, NodeId, Queue,
@@ -45,6 +46,8 @@ pub(crate) struct World {
     pub(crate) next_task: u64,
     /// How many nodes are paused or suspended.
     pub(crate) standing_still: u32,
+    /// The fault plans in force.
+    pub(crate) storms: Storms,
 }
 
 /// What every model call needs: time, choices, the queue, the trace. Apart from [`World`] so that
@@ -92,6 +95,7 @@ impl World {
             escaped: Vec::new(),
             next_task: 0,
             standing_still: 0,
+            storms: Storms::default(),
         }
     }
 
@@ -233,9 +237,11 @@ impl World {
     pub(crate) fn rearm_timers(&mut self, id: NodeId) {
         let mine = |scheduled: &Scheduled| match scheduled.event {
             Event::Timer { node, .. } => node == id,
-            Event::Net(_) | Event::Disk(_) | Event::NodeFree(_) | Event::StopDeadline { .. } => {
-                false
-            }
+            Event::Net(_)
+            | Event::Disk(_)
+            | Event::NodeFree(_)
+            | Event::StopDeadline { .. }
+            | Event::Fault { .. } => false,
         };
         let still = self.node(id).process.standstill().is_some();
         for key in self.base.queue.keys_where(mine) {

@@ -13,6 +13,7 @@
 //! the place for looking up draws that a scenario overrides.
 
 use core::fmt;
+use core::str::FromStr;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -320,7 +321,7 @@ impl Window {
 /// assert_eq!(Probability::per_million(10).to_string(), "10/1000000");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Fraction")]
+#[serde(try_from = "String", into = "String")]
 pub struct Probability {
     num: u32,
     den: u32,
@@ -415,22 +416,41 @@ impl fmt::Display for Probability {
     }
 }
 
-/// A [`Probability`] as it comes from a file, not checked yet.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fraction {
-    num: u32,
-    den: u32,
+impl From<Probability> for String {
+    fn from(probability: Probability) -> Self {
+        probability.to_string()
+    }
 }
 
-impl TryFrom<Fraction> for Probability {
+impl TryFrom<String> for Probability {
     type Error = String;
 
-    fn try_from(Fraction { num, den }: Fraction) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for Probability {
+    type Err = String;
+
+    /// Reads `1/8`, `25%`, `2.5%`, `0` or `1`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no probability: write for example \"1/8\" or \"2.5%\"");
+        let (num, den) = if let Some(percent) = text.strip_suffix('%') {
+            let (whole, decimals) = percent.split_once('.').unwrap_or((percent, ""));
+            let places = u32::try_from(decimals.len()).map_err(|_| wrong())?;
+            let den = 10_u32
+                .checked_pow(places)
+                .and_then(|over| over.checked_mul(100));
+            (format!("{whole}{decimals}"), den.ok_or_else(wrong)?)
+        } else if let Some((num, den)) = text.split_once('/') {
+            (num.to_owned(), den.parse().map_err(|_| wrong())?)
+        } else {
+            (text.to_owned(), 1)
+        };
+        let num: u32 = num.parse().map_err(|_| wrong())?;
         if den == 0 || num > den {
-            return Err(format!(
-                "{num}/{den} is not a probability: give a fraction from 0 to 1"
-            ));
+            return Err(format!("{text} is no probability: give one from 0 to 1"));
         }
         Ok(Self { num, den })
     }
@@ -827,17 +847,25 @@ mod tests {
 
     #[test]
     fn a_probability_survives_a_file_and_nonsense_does_not() {
-        let json = r#"{"num":3,"den":10}"#;
-        let probability: Probability = serde_json::from_str(json).unwrap();
-        assert_eq!(probability, Probability::new(3, 10));
-        assert_eq!(serde_json::to_string(&probability).unwrap(), json);
-        for bad in [r#"{"num":3,"den":2}"#, r#"{"num":0,"den":0}"#] {
-            let error = serde_json::from_str::<Probability>(bad)
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains("is not a probability"), "{error}");
+        let read = |text: &str| serde_json::from_str::<Probability>(&format!("{text:?}"));
+        for (text, num, den) in [
+            ("3/10", 3, 10),
+            ("25%", 1, 4),
+            ("2.5%", 1, 40),
+            ("0.001%", 1, 100_000),
+            ("0", 0, 1),
+            ("1", 1, 1),
+        ] {
+            assert_eq!(read(text).unwrap(), Probability::new(num, den), "{text}");
         }
-        assert!(serde_json::from_str::<Probability>(r#"{"num":1,"den":2,"x":1}"#).is_err());
+        let json = serde_json::to_string(&Probability::new(3, 10)).unwrap();
+        assert_eq!(json, r#""3/10""#);
+        for bad in [
+            "3/2", "0/0", "101%", "half", "", "1/", "%", "-1/2", "1/2/3", "2",
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains("is no probability"), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -175,6 +175,8 @@ families! {
     Crash = "process.crash", "at least one unfinished task was dropped";
     /// A node's process dies, the machine stays up.
     Kill = "process.kill", "at least one unfinished task was dropped";
+    /// A node's program is asked to stop, and killed if it does not.
+    Stop = "process.stop", "the program was running";
     /// A node runs nothing for a while; its clocks go on.
     Pause = "process.pause", "a task became ready or a timer fell due while the node was paused";
     /// A node runs nothing for a while and its monotonic clock stands still.

@@ -17,6 +17,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::span::{self, Span};
 use super::time::duration_to_nanos;
 use super::{Choices, Point, Probability};
 
@@ -44,40 +45,40 @@ use super::{Choices, Point, Probability};
 #[non_exhaustive]
 pub enum Distribution {
     /// Always the same duration. Takes no draw.
-    #[serde(rename = "constant_ns", with = "nanos")]
+    #[serde(with = "span::text")]
     Constant(Duration),
     /// All durations from `min` to `max` equally likely. Takes one draw, or none if they are equal.
     Uniform {
         /// The shortest duration.
-        #[serde(rename = "min_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         min: Duration,
         /// The longest duration.
-        #[serde(rename = "max_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         max: Duration,
     },
     /// `min` and an exponential part on top; what exceeds `max` becomes `max`. Takes one draw.
     Exponential {
         /// The shortest duration.
-        #[serde(rename = "min_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         min: Duration,
         /// The mean of the part above `min`, before the cut at `max`.
-        #[serde(rename = "mean_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         mean: Duration,
         /// The longest duration. Samples reach at most `min` + 37 × `mean`.
-        #[serde(rename = "max_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         max: Duration,
     },
     /// Many durations near `median` and a long tail; what exceeds `max` becomes `max`. Takes two
     /// draws.
     LogNormal {
         /// Half of the durations are shorter.
-        #[serde(rename = "median_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         median: Duration,
         /// Deviation of the logarithm, in thousandths: 0 to 10,000. At 1,000 one duration in six
         /// exceeds 2.7 × `median`, and one in 44 exceeds 7.4 × `median`.
         sigma_milli: u32,
         /// The longest duration.
-        #[serde(rename = "max_ns", with = "nanos")]
+        #[serde(with = "span::text")]
         max: Duration,
     },
     /// `slow` with the given chance, else `fast`. Takes one draw besides those of the chosen part.
@@ -213,6 +214,35 @@ pub enum DistributionError {
     },
 }
 
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(duration) => write!(f, "{}", Span(*duration)),
+            Self::Uniform { min, max } => write!(f, "{} to {}", Span(*min), Span(*max)),
+            Self::Exponential { min, mean, max } => {
+                let (min, mean, max) = (Span(*min), Span(*mean), Span(*max));
+                write!(f, "{min} and {mean} in the mean, up to {max}")
+            }
+            Self::LogNormal { median, max, .. } => {
+                write!(f, "around {}, up to {}", Span(*median), Span(*max))
+            }
+            Self::Bimodal {
+                fast,
+                slow,
+                slow_chance,
+            } => write!(f, "{fast}, or with a chance of {slow_chance} {slow}"),
+            Self::Compound(parts) if parts.is_empty() => f.write_str("0s"),
+            Self::Compound(parts) => {
+                for (number, part) in parts.iter().enumerate() {
+                    let plus = if number == 0 { "" } else { " + " };
+                    write!(f, "{plus}{part}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 impl fmt::Display for DistributionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -231,25 +261,6 @@ impl fmt::Display for DistributionError {
 }
 
 impl core::error::Error for DistributionError {}
-
-/// Durations as integers, as fields whose names end in `_ns`.
-mod nanos {
-    use super::Duration;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        super::duration_to_nanos(*duration).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_nanos)
-    }
-}
 
 fn in_order(name: &'static str, low: Duration, max: Duration) -> Result<(), DistributionError> {
     if low > max {
@@ -609,21 +620,21 @@ mod tests {
                 distribution
             );
         };
-        check(Distribution::Constant(ms(1)), r#"{"constant_ns":1000000}"#);
+        check(Distribution::Constant(ms(1)), r#"{"constant":"1ms"}"#);
         check(
             exponential(),
-            r#"{"exponential":{"min_ns":1000000,"mean_ns":10000000,"max_ns":1000000000}}"#,
+            r#"{"exponential":{"min":"1ms","mean":"10ms","max":"1s"}}"#,
         );
         check(
             log_normal(),
-            r#"{"log_normal":{"median_ns":10000000,"sigma_milli":500,"max_ns":1000000000}}"#,
+            r#"{"log_normal":{"median":"10ms","sigma_milli":500,"max":"1s"}}"#,
         );
         check(
             Distribution::Compound(vec![bimodal()]),
             concat!(
                 r#"{"compound":[{"bimodal":{"#,
-                r#""fast":{"uniform":{"min_ns":1000000,"max_ns":3000000}},"#,
-                r#""slow":{"constant_ns":100000000},"slow_chance":{"num":10,"den":100}}}]}"#
+                r#""fast":{"uniform":{"min":"1ms","max":"3ms"}},"#,
+                r#""slow":{"constant":"100ms"},"slow_chance":"10/100"}}]}"#
             ),
         );
     }

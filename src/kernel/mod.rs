@@ -11,6 +11,7 @@ mod digest;
 mod dist;
 mod id;
 mod queue;
+pub(crate) mod span;
 mod time;
 mod trace;
 

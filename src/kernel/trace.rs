@@ -159,6 +159,12 @@ kinds! {
     UnixReset = "unix stream reset";
     /// The path of a Unix socket was removed; subject: hash of it.
     UnixRemoved = "unix path removed";
+    /// A fault of a plan begins; subject: its id, value: how many nodes or links it strikes.
+    FaultBegan = "fault began";
+    /// A fault of a plan ends; subject: its id, value: how many nodes or links it struck.
+    FaultEnded = "fault ended";
+    /// A program passed a named point; subject: hash of its name.
+    PointPassed = "point passed";
 }
 
 /// One thing that happened.

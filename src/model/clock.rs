@@ -84,6 +84,11 @@ impl NodeClock {
         self.monotonic.when(monotonic_ns)
     }
 
+    /// By how many parts per billion both clocks run too fast.
+    pub(crate) const fn drift_ppb(&self) -> i64 {
+        self.monotonic.rate_ppb
+    }
+
     /// Sets the rate of both clocks: `ppb` parts per billion too fast, or too slow if negative.
     /// False if that was the rate before.
     ///

@@ -8,7 +8,9 @@ pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod net;
 pub(crate) mod process;
+mod shift;
 mod slab;
 mod surroundings;
 
+pub use shift::Shift;
 pub(crate) use surroundings::{Answer, Surroundings};

@@ -30,7 +30,7 @@ pub struct Scenario {
 }
 
 /// The version of the format that this build reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 impl Scenario {
     pub(crate) fn new(

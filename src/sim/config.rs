@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::exec::{Limits, OnPanic, Policy, Settings};
-use crate::kernel::{DigestMode, Distribution, SimTime, duration_to_nanos};
+use crate::kernel::{DigestMode, Distribution, SimTime, duration_to_nanos, span};
 use crate::model::disk::{DiskConfig, DiskLatency};
 use crate::model::net::{DnsConfig, LinkConfig};
 use crate::sys::EscapeKind;
@@ -32,6 +32,7 @@ pub struct Config {
     /// The first seed.
     pub first_seed: u64,
     /// Virtual time after which an unfinished run fails with `TimeLimit`.
+    #[serde(with = "span::text")]
     pub time_limit: Duration,
     /// Steps of the trace after which a run fails with `StepLimit`; at least 1.
     pub step_limit: u64,
@@ -39,6 +40,7 @@ pub struct Config {
     pub polls_at_one_instant: u64,
     /// Real time after which a poll that does not return fails the run with `Hang`. The bare
     /// [`Builder`](crate::sim::Builder) has no watchdog.
+    #[serde(with = "span::text")]
     pub hang_after: Duration,
     /// Which of a node's ready tasks runs next.
     pub policy: Policy,
@@ -57,6 +59,7 @@ pub struct Config {
     /// How long a blocking call (`spawn_blocking`, `block_in_place`) keeps its node busy.
     pub blocking: Distribution,
     /// What nodes' wall clocks show at the beginning, as time since 1970.
+    #[serde(with = "span::text")]
     pub wall_clock: Duration,
     /// Ways out of the simulation that are left open. A run that takes one may not be replayable,
     /// and its outcome says so.

@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use super::owner::Owner;
-use super::{GroupBuilder, Names, Network, Node, NodeBuilder};
+use super::{GroupBuilder, Names, Network, Node, NodeBuilder, Storm};
 use crate::exec::context;
+use crate::fault::FaultPlan;
 use crate::fs::AtlasMap;
 use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
 
@@ -111,6 +112,35 @@ impl Sim {
         self.owner.check();
         let nodes = nodes.iter().map(Node::id).collect();
         context::world(|world, _| world.disks.atlas_mut().add(nodes, bad_copies_max, map));
+    }
+
+    /// Puts a fault plan in force: its times count from now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stormglass::fault::{FaultKind, FaultPlan, Target};
+    ///
+    /// # let outcome = stormglass::sim::Builder::new().run(|sim| async move {
+    /// let db = sim.group("db", 3..=3).run(|_| std::future::pending::<()>());
+    /// let mut plan = FaultPlan::new();
+    /// let crash = plan.add(Duration::from_secs(1), FaultKind::Crash, Target::node("db-1"));
+    /// crash.duration = Some(Duration::from_secs(2));
+    /// sim.apply(&plan).over().await;
+    /// assert_eq!((db[1].incarnation(), sim.elapsed().as_secs()), (2, 3));
+    /// # });
+    /// # outcome.unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// If the plan makes no sense, or the calling code belongs to a node that has ended.
+    #[track_caller]
+    pub fn apply(&self, plan: &FaultPlan) -> Storm {
+        self.owner.check();
+        let number = context::alive(|context| context.begin_storm(plan));
+        Storm::new(
+            self.owner,
+            number.expect("a plan is put in force by code of a node that has not ended"),
+        )
     }
 
     /// True virtual time since the beginning, whatever any node's clock shows.

@@ -19,9 +19,10 @@ mod outcome;
 mod owner;
 mod packet;
 mod recorded;
+mod storm;
 
 pub use builder::Builder;
-pub use clock::{Clock, Shift};
+pub use clock::Clock;
 pub use config::Config;
 pub use disk::{Disk, DiskFault, DiskFaultGuard, DiskImage};
 pub use fault::{Fault, FaultGuard};
@@ -35,6 +36,8 @@ pub use node::{Node, NodeBuilder, NodeContext, ProgramResult};
 pub use outcome::Outcome;
 pub use packet::Packet;
 pub(crate) use recorded::{acknowledge, record};
+pub use storm::Storm;
 
+pub use crate::model::Shift;
 pub use crate::model::net::PacketKind;
 pub use crate::model::process::State;

@@ -24,6 +24,7 @@ mod nested;
 mod net;
 mod net_counters;
 mod net_faults;
+mod plans;
 mod processes;
 mod rand;
 mod readme;

@@ -19,7 +19,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (
         4,
         &[
-            "fs", "io", "net", "rand", "real", "select", "sync", "task", "time",
+            "fs", "io", "net", "point", "rand", "real", "select", "sync", "task", "time",
         ],
     ),
     (5, &["hyper", "sim"]),

@@ -60,34 +60,47 @@ pub struct CrashOdds {
 #[serde(deny_unknown_fields, default)]
 pub struct DiskFaults {
     /// For each read: it gives `EIO`, and the next may not.
+    #[serde(skip_serializing_if = "is_never")]
     pub read_error: Probability,
     /// For each write: it gives `EIO` and writes nothing.
+    #[serde(skip_serializing_if = "is_never")]
     pub write_error: Probability,
     /// For each write of more than one byte: it writes fewer bytes than it was asked to.
+    #[serde(skip_serializing_if = "is_never")]
     pub short_write: Probability,
     /// For each sync with something to do: it gives `EIO`, once for each open file; the bytes that
     /// it should have written are gone, and the next sync succeeds.
+    #[serde(skip_serializing_if = "is_never")]
     pub sync_error: Probability,
     /// For each sync with something to do: it succeeds, and nothing is durable.
+    #[serde(skip_serializing_if = "is_never")]
     pub sync_lie: Probability,
     /// For each sector of 512 bytes that is read: it cannot be read any more until it is rewritten.
+    #[serde(skip_serializing_if = "is_never")]
     pub latent_sector: Probability,
     /// For each sector of 512 bytes that is read: one bit of it has flipped, until it is rewritten.
+    #[serde(skip_serializing_if = "is_never")]
     pub bit_rot: Probability,
     /// For each page that is read: the bytes of another page of the file come, until the page
     /// leaves the cache.
+    #[serde(skip_serializing_if = "is_never")]
     pub misdirected_read: Probability,
     /// For each page that is written back: it stays as it was, though all seems well.
+    #[serde(skip_serializing_if = "is_never")]
     pub lost_write: Probability,
     /// For each page that is written back: its bytes land on another page of the file, and it stays
     /// as it was. There is at most one such page at a time.
+    #[serde(skip_serializing_if = "is_never")]
     pub misdirected_write: Probability,
     /// For each call that changes names or attributes: it gives `EIO` and changes nothing.
+    #[serde(skip_serializing_if = "is_never")]
     pub metadata_error: Probability,
     /// After each error of names, attributes or a sync: the file system takes no more writes
     /// (`EROFS`) until the node loses power or the test remounts it.
+    #[serde(skip_serializing_if = "is_never")]
     pub read_only: Probability,
     /// For each sync: it takes [`stall`](super::DiskLatency::stall) longer.
+    #[serde(skip_serializing_if = "is_never")]
     pub stall: Probability,
 }
 
@@ -96,8 +109,10 @@ pub struct DiskFaults {
 #[serde(deny_unknown_fields, default)]
 pub struct DiskScope {
     /// This file, or all files below this directory; `None` is everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// These bytes of a file; `None` is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Range<u64>>,
 }
 
@@ -269,6 +284,15 @@ impl fmt::Display for DiskError {
 }
 
 impl core::error::Error for DiskError {}
+
+/// Whether a chance is left out of a file.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_never(chance: &Probability) -> bool {
+    chance.is_never()
+}
 
 /// The sizes of sectors that there are.
 const SECTORS_BYTES: [u32; 2] = [512, 4_096];

@@ -99,6 +99,20 @@ impl Device {
         self.sector_bytes = config.sector_bytes;
     }
 
+    /// How many pages of content it has room for; `None` is without limit.
+    pub(crate) const fn capacity_pages(&self) -> Option<u64> {
+        self.capacity_pages
+    }
+
+    pub(crate) const fn set_capacity_pages(&mut self, pages: Option<u64>) {
+        self.capacity_pages = pages;
+    }
+
+    /// How many pages it has if there is room for so many bytes more, in whole pages.
+    pub(crate) const fn pages_with_room(&self, bytes: u64) -> u64 {
+        self.fs.used_pages() + bytes / PAGE_BYTES as u64
+    }
+
     /// Changes what a loss of power leaves.
     #[cfg(test)]
     pub(super) fn crash_with(&mut self, odds: &CrashOdds) {

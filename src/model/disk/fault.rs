@@ -227,6 +227,17 @@ impl Faults {
     }
 }
 
+impl DiskFaults {
+    /// The families that these may bring.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let kinds = Drawn::ALL.into_iter().map(|(kind, _)| kind);
+        kinds
+            .filter(|kind| !kind.chance(self).is_never())
+            .map(Drawn::family)
+            .collect()
+    }
+}
+
 impl DiskScope {
     /// Whether a place is in the scope.
     fn meets(&self, image: &Image, place: &Place) -> bool {

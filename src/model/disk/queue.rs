@@ -154,6 +154,11 @@ impl Disks {
         self.station(node, wall_ns).latency = latency;
     }
 
+    /// The speed that one node's disk has of its own.
+    pub(crate) fn latency(&mut self, node: NodeId, wall_ns: u64) -> Option<&DiskLatency> {
+        self.station(node, wall_ns).latency.as_ref()
+    }
+
     /// Which process of a node uses its disk; what is opened belongs to it.
     pub(crate) fn process(&self, node: NodeId) -> u32 {
         self.places[node.index()].process

@@ -331,6 +331,11 @@ impl Fabric {
         self.names.config = config;
     }
 
+    /// How the name server behaves.
+    pub(crate) const fn dns(&self) -> &DnsConfig {
+        &self.names.config
+    }
+
     /// Gives a name its addresses, in the order in which an answer lists them; none take the name
     /// away.
     ///

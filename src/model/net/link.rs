@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn settings_read_well_and_refuse_what_they_do_not_know() {
-        let text = r#"{"latency":{"constant_ns":5},"loss":{"num":1,"den":4},
+        let text = r#"{"latency":{"constant":"5ns"},"loss":"25%",
             "bandwidth":{"bytes_per_second":1000000,"queue_bytes":64000}}"#;
         let config: LinkConfig = serde_json::from_str(text).unwrap();
         assert_eq!(config.loss, Probability::percent(25));

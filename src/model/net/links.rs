@@ -184,6 +184,19 @@ impl Links {
         self.table[index].own = own;
     }
 
+    /// The settings that a link has of its own, if it has any, and those that hold for it.
+    pub(super) fn settings(
+        &mut self,
+        choices: &mut Choices,
+        from: NodeId,
+        to: NodeId,
+    ) -> (Option<LinkConfig>, LinkConfig) {
+        let index = self.settle(choices, from, to);
+        let link = &self.table[index];
+        let config = |number: u32| self.configs[number as usize].clone();
+        (link.own.map(config), config(link.config))
+    }
+
     /// Sets, or unsets, what holds for the links from and to a node that have no settings of their
     /// own. The sender's goes before the receiver's.
     ///

@@ -281,6 +281,21 @@ impl Fabric {
         self.wire.links_mut().set(from, to, config);
     }
 
+    /// The settings that a link has of its own, if it has any, and those that hold for it.
+    ///
+    /// # Panics
+    /// If either node has no host.
+    #[track_caller]
+    pub(crate) fn link_settings<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        from: NodeId,
+        to: NodeId,
+    ) -> (Option<LinkConfig>, LinkConfig) {
+        self.check_pair(from, to);
+        self.wire.links_mut().settings(fx.choices(), from, to)
+    }
+
     /// Gives the links from and to a node settings, or takes them away; a link's own go before.
     ///
     /// # Panics

@@ -336,8 +336,8 @@ fn a_delay_that_makes_no_sense_is_refused() {
 #[test]
 fn settings_read_well_and_refuse_what_they_do_not_know() {
     let text = concat!(
-        r#"{"delay":{"constant_ns":5},"failure":{"num":1,"den":4},"#,
-        r#""stale":{"num":0,"den":1},"order":"rotated"}"#,
+        r#"{"delay":{"constant":"5ns"},"failure":"1/4","#,
+        r#""stale":"0/1","order":"rotated"}"#,
     );
     let config: DnsConfig = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&config).unwrap(), text);

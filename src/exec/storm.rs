@@ -1,0 +1,457 @@
+//! The faults of plans, as they begin and end.
+//!
+//! Owns which faults of which plans are on, and what each has to undo. What a fault does is the
+//! models' and the [life of nodes](super::lifecycle)'; what is planned is
+//! [`fault`](crate::fault)'s.
+
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::context::Context;
+use super::driver::Ending;
+use super::event::Event;
+use super::overlay::{Now, Overlay};
+use super::world::World;
+use crate::fault::Target;
+use crate::fault::{FaultId, FaultKind, FaultPlan, Host, LinkChange, NamesChange, PlannedFault};
+use crate::kernel::{EntityKey, EventKey, Family, Kind, NodeId, Step};
+use crate::model::disk::{DiskLatency, Image};
+use crate::model::net::{DnsConfig, LinkConfig, LinkFaultId, Pair, Token};
+use crate::model::process::{End, Standstill, State};
+
+/// A fault of a plan of this run, by the numbers of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FaultRef {
+    pub(crate) plan: u32,
+    pub(crate) fault: u32,
+}
+
+/// What happens to a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Begin,
+    End,
+}
+
+/// All plans of a run.
+#[derive(Default)]
+pub(crate) struct Storms {
+    plans: Vec<Storm>,
+    /// How many faults keep a node down, and whether one of them took it down.
+    down: Overlay<FaultRef, NodeId, (), ()>,
+    still: Overlay<FaultRef, NodeId, (), Standstill>,
+    pub(super) drift: Overlay<FaultRef, NodeId, i64, i64>,
+    pub(super) links: Overlay<FaultRef, Pair, LinkBefore, LinkChange>,
+    pub(super) lookup: Overlay<FaultRef, (), DnsConfig, NamesChange>,
+    pub(super) latency: Overlay<FaultRef, NodeId, Option<DiskLatency>, DiskLatency>,
+    pub(super) room: Overlay<FaultRef, NodeId, Option<u64>, u64>,
+    /// Named points at which a node is to lose power, and how many passes are left.
+    armed: BTreeMap<(NodeId, String), Vec<(FaultRef, u32)>>,
+}
+
+/// A plan of this run.
+pub(crate) struct Storm {
+    pub(crate) plan: FaultPlan,
+    /// The place that put it in force.
+    place: &'static Location<'static>,
+    faults: Vec<Outcome>,
+    /// Faults that have not ended and will.
+    unended: usize,
+    /// Woken when there are none.
+    over: Token,
+}
+
+/// What became of a fault.
+pub(super) struct Outcome {
+    queued: Vec<EventKey>,
+    on: bool,
+    undo: Undo,
+    /// What it names and there is not.
+    missing: Vec<String>,
+    /// It found nothing to strike.
+    idle: bool,
+}
+
+/// What the end of a fault has to do, besides the overlays.
+pub(super) enum Undo {
+    Nothing,
+    Links(LinkFaultId),
+    Lookups(Vec<u64>),
+    Disks(Vec<(NodeId, u64)>),
+    Rollback(Vec<(NodeId, Image)>),
+}
+
+/// The settings of a link before faults changed them: its own, and those that held.
+#[derive(Clone, Debug)]
+pub(super) struct LinkBefore {
+    pub(super) own: Option<LinkConfig>,
+    pub(super) config: LinkConfig,
+}
+
+impl Context {
+    /// Puts a plan in force, and gives its number.
+    ///
+    /// # Panics
+    /// If the plan makes no sense.
+    #[track_caller]
+    pub(crate) fn begin_storm(&self, plan: &FaultPlan) -> u32 {
+        if let Err(error) = plan.validate() {
+            panic!("the fault plan makes no sense: {error}");
+        }
+        let place = Location::caller();
+        self.world(|world| world.begin_storm(plan.clone(), place))
+    }
+
+    /// Ends all faults of a plan, and those that have not begun never will.
+    pub(crate) fn heal_storm(self: &Rc<Self>, number: u32) {
+        let faults = self.world(|world| {
+            let storm = &mut world.storms.plans[number as usize];
+            for state in &mut storm.faults {
+                for key in state.queued.drain(..) {
+                    world.base.queue.cancel(key);
+                }
+            }
+            storm.faults.len()
+        });
+        for fault in 0..faults {
+            let fault = u32::try_from(fault).expect("as many as a plan has");
+            self.end_fault(FaultRef {
+                plan: number,
+                fault,
+            });
+        }
+        self.world(|world| {
+            world.storms.plans[number as usize].unended = 0;
+            let over = world.storms.plans[number as usize].over;
+            world.base.wake(over);
+        });
+    }
+
+    /// A fault of a plan begins or ends.
+    pub(super) fn fault_turn(self: &Rc<Self>, at: FaultRef, turn: Turn) {
+        match turn {
+            Turn::Begin => self.begin_fault(at),
+            Turn::End => {
+                self.end_fault(at);
+                self.world(|world| world.fault_is_over(at));
+            }
+        }
+    }
+
+    fn begin_fault(self: &Rc<Self>, at: FaultRef) {
+        let begun = self.world(|world| world.note_fault(at, Kind::FaultBegan));
+        let before = self.current.step.replace(begun.step);
+        let PlannedFault { fault, .. } = &begun.planned;
+        let nodes = &begun.nodes;
+        match fault {
+            FaultKind::Crash => self.take_down(at, nodes, End::Crash),
+            FaultKind::Kill => self.take_down(at, nodes, End::Kill),
+            FaultKind::Wipe => {
+                self.take_down(at, nodes, End::Crash);
+                self.each_disk(nodes, |world, node, wall_ns| {
+                    world.base.record(node, Kind::DiskReplaced, 0, 1);
+                    world.disks.wipe(&mut world.base, node, wall_ns);
+                });
+            }
+            FaultKind::Stop { patience } => {
+                for node in nodes {
+                    self.world(|world| world.hold_down(at, *node));
+                    self.stop_node(*node, *patience);
+                }
+            }
+            FaultKind::Pause => self.hold_still(at, nodes, Standstill::Paused),
+            FaultKind::Suspend => self.hold_still(at, nodes, Standstill::Suspended),
+            _ => self.world(|world| {
+                let undo = world.strike(at, &begun);
+                world.storms.state(at).undo = undo;
+            }),
+        }
+        self.current.step.set(before);
+        if begun.planned.fault.is_instant() {
+            self.world(|world| world.fault_is_over(at));
+        }
+    }
+
+    fn end_fault(self: &Rc<Self>, at: FaultRef) {
+        let Some(begun) = self.world(|world| {
+            let is_on = std::mem::take(&mut world.storms.state(at).on);
+            let instant = world.storms.planned(at).fault.is_instant();
+            (is_on && !instant).then(|| world.note_fault(at, Kind::FaultEnded))
+        }) else {
+            return;
+        };
+        let before = self.current.step.replace(begun.step);
+        let undo =
+            self.world(|world| std::mem::replace(&mut world.storms.state(at).undo, Undo::Nothing));
+        if let Undo::Rollback(images) = undo {
+            let nodes: Vec<NodeId> = images.iter().map(|(node, _)| *node).collect();
+            self.take_down(at, &nodes, End::Crash);
+            for (node, image) in images {
+                let mut image = Some(image);
+                self.each_disk(&[node], |world, node, wall_ns| {
+                    world.base.record(node, Kind::DiskReplaced, 0, 0);
+                    let image = image.take().expect("one disk is rolled back");
+                    let family = Family::OlderImage;
+                    world
+                        .disks
+                        .replace(&mut world.base, node, wall_ns, image, family);
+                });
+            }
+        } else {
+            self.world(|world| world.recover(at, undo));
+        }
+        let resting = self.world(|world| world.storms.still.end(at, |(), _| ()));
+        for (node, now) in resting {
+            if now == Now::Before(()) {
+                self.resume(node);
+            }
+        }
+        let (place, rising) = self.world(|world| {
+            let rising = world.storms.down.end(at, |(), ()| ());
+            (world.storms.plans[at.plan as usize].place, rising)
+        });
+        for (node, now) in rising {
+            if now == Now::Before(()) {
+                self.raise(node, place);
+            }
+        }
+        self.current.step.set(before);
+    }
+
+    /// Takes nodes down, to be started again when no fault keeps them down.
+    fn take_down(self: &Rc<Self>, at: FaultRef, nodes: &[NodeId], how: End) {
+        for &node in nodes {
+            let incarnation = self.world(|world| {
+                world.hold_down(at, node);
+                world.node(node).process.incarnation()
+            });
+            self.end_node(&Ending {
+                node,
+                incarnation,
+                how,
+                restart: None,
+            });
+        }
+    }
+
+    fn hold_still(&self, at: FaultRef, nodes: &[NodeId], how: Standstill) {
+        for &node in nodes {
+            self.world(|world| world.storms.still.begin(at, node, how, || (), |(), _| ()));
+            self.stand_still(node, how);
+        }
+    }
+
+    /// Starts a node that no fault keeps down any more; it stands still if a fault says so.
+    fn raise(self: &Rc<Self>, node: NodeId, place: &'static Location<'static>) {
+        if self.world(|world| world.node(node).process.is_alive()) {
+            return;
+        }
+        self.start_node(node, place);
+        let still = self.world(|world| world.storms.standstill(node));
+        if let Some(how) = still {
+            self.stand_still(node, how);
+        }
+    }
+
+    fn each_disk(&self, nodes: &[NodeId], mut act: impl FnMut(&mut World, NodeId, u64)) {
+        for &node in nodes {
+            self.world(|world| {
+                let wall_ns = world.node(node).clock.wall_ns(world.base.now);
+                act(world, node, wall_ns);
+            });
+        }
+    }
+
+    /// The program of the running node passes a named point. True if the node is to lose power.
+    pub(crate) fn pass_point(&self, name: &str) -> bool {
+        let node = self.current.node.get();
+        self.world(|world| {
+            let key = EntityKey::of(name).number();
+            world.base.record(node, Kind::PointPassed, key, 0);
+            if world.storms.armed.is_empty() {
+                return false;
+            }
+            let armed = world.storms.armed.get_mut(&(node, name.to_owned()));
+            let Some(armed) = armed else { return false };
+            for (_, left) in armed.iter_mut() {
+                *left = left.saturating_sub(1);
+            }
+            let reached: Vec<FaultRef> = armed
+                .extract_if(.., |(_, left)| *left == 0)
+                .map(|(at, _)| at)
+                .collect();
+            for at in &reached {
+                world.hold_down(*at, node);
+            }
+            !reached.is_empty()
+        })
+    }
+}
+
+/// A fault that begins or ends, and what it found.
+pub(super) struct Begun {
+    pub(super) planned: PlannedFault,
+    pub(super) nodes: Vec<NodeId>,
+    pub(super) links: Vec<Pair>,
+    step: Step,
+}
+
+impl World {
+    fn begin_storm(&mut self, plan: FaultPlan, place: &'static Location<'static>) -> u32 {
+        let number = u32::try_from(self.storms.plans.len()).expect("fewer than 2^32 plans");
+        let mut faults = Vec::with_capacity(plan.faults.len());
+        let mut unended = 0;
+        for (fault, planned) in (0..).zip(&plan.faults) {
+            let at = FaultRef {
+                plan: number,
+                fault,
+            };
+            let turn = |turn| Event::Fault { at, turn };
+            let mut queued = vec![self.base.push_after(planned.at, turn(Turn::Begin))];
+            let end = plan.end_of(planned);
+            unended += usize::from(end.is_some());
+            if let Some(end) = end.filter(|_| !planned.fault.is_instant()) {
+                queued.push(self.base.push_after(end, turn(Turn::End)));
+            }
+            faults.push(Outcome {
+                queued,
+                on: false,
+                undo: Undo::Nothing,
+                missing: Vec::new(),
+                idle: false,
+            });
+        }
+        let over = self.base.waiters.token();
+        self.storms.plans.push(Storm {
+            plan,
+            place,
+            faults,
+            unended,
+            over,
+        });
+        number
+    }
+
+    /// Finds what a fault strikes, and records its turn.
+    fn note_fault(&mut self, at: FaultRef, kind: Kind) -> Begun {
+        let planned = self.storms.planned(at).clone();
+        let hosts: Vec<Host<'_>> = self
+            .nodes
+            .iter()
+            .map(|node| Host {
+                name: &node.name,
+                labels: &node.labels,
+            })
+            .collect();
+        let id = |index: usize| NodeId::new(u32::try_from(index).expect("as many as there are"));
+        let (nodes, links) = (planned.target.nodes(&hosts), planned.target.links(&hosts));
+        // The test's own node keeps its process: only its clocks and links can be struck.
+        let bound = planned.fault.takes_nodes_down();
+        let struck = nodes.found.into_iter().map(id);
+        let nodes_found: Vec<NodeId> = struck
+            .filter(|node| !(bound && *node == NodeId::TEST))
+            .collect();
+        let links_found: Vec<Pair> = links
+            .found
+            .into_iter()
+            .map(|(a, b)| (id(a), id(b)))
+            .collect();
+        let count = nodes_found.len() + links_found.len();
+        if kind == Kind::FaultBegan {
+            let named = matches!(planned.target, Target::Names(_));
+            let state = self.storms.state(at);
+            state.on = true;
+            state.idle = count == 0 && !named;
+            state.missing = [nodes.missing, links.missing].concat();
+        }
+        let FaultId(number) = planned.id;
+        let step = self
+            .base
+            .record(NodeId::TEST, kind, u64::from(number), count as u64);
+        Begun {
+            planned,
+            nodes: nodes_found,
+            links: links_found,
+            step,
+        }
+    }
+
+    /// A fault keeps a node down that runs, has run to its end, or is kept down already. What a
+    /// test took down itself stays the test's own affair.
+    fn hold_down(&mut self, at: FaultRef, node: NodeId) {
+        let process = &self.node(node).process;
+        let runs = process.is_alive() || process.state() == State::Exited;
+        if runs || self.storms.down.changes(&node).next().is_some() {
+            let down = &mut self.storms.down;
+            down.begin(at, node, (), || (), |(), ()| ());
+        }
+    }
+
+    fn fault_is_over(&mut self, at: FaultRef) {
+        let storm = &mut self.storms.plans[at.plan as usize];
+        storm.unended = storm.unended.saturating_sub(1);
+        if storm.unended == 0 {
+            let over = storm.over;
+            self.base.wake(over);
+        }
+    }
+}
+
+impl Storms {
+    pub(crate) fn get(&self, number: u32) -> &Storm {
+        &self.plans[number as usize]
+    }
+
+    /// All plans of the run, in the order in which they were put in force.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &FaultPlan> {
+        self.plans.iter().map(|storm| &storm.plan)
+    }
+
+    pub(super) fn planned(&self, at: FaultRef) -> &PlannedFault {
+        &self.plans[at.plan as usize].plan.faults[at.fault as usize]
+    }
+
+    pub(super) fn state(&mut self, at: FaultRef) -> &mut Outcome {
+        &mut self.plans[at.plan as usize].faults[at.fault as usize]
+    }
+
+    /// Has a node lose power at the given pass of a named point.
+    pub(super) fn arm(&mut self, at: FaultRef, node: NodeId, point: &str, pass: u32) {
+        let armed = self.armed.entry((node, point.to_owned())).or_default();
+        armed.push((at, pass));
+    }
+
+    /// No node loses power at a named point because of a fault any more.
+    pub(super) fn disarm(&mut self, at: FaultRef) {
+        for armed in self.armed.values_mut() {
+            armed.retain(|(other, _)| *other != at);
+        }
+        self.armed.retain(|_, armed| !armed.is_empty());
+    }
+
+    /// How faults have a node stand still, if they do; the first that began decides.
+    fn standstill(&self, node: NodeId) -> Option<Standstill> {
+        self.still.changes(&node).next().copied()
+    }
+}
+
+impl Storm {
+    /// Whether all faults that will end have ended.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.unended == 0
+    }
+
+    pub(crate) const fn over(&self) -> Token {
+        self.over
+    }
+
+    /// Faults that named a node that there was not, or found nothing to strike.
+    pub(crate) fn stale(&self) -> Vec<(FaultId, Vec<String>)> {
+        let states = self.plan.faults.iter().zip(&self.faults);
+        let stale = states.filter(|(_, state)| state.idle || !state.missing.is_empty());
+        stale
+            .map(|(planned, state)| (planned.id, state.missing.clone()))
+            .collect()
+    }
+}
