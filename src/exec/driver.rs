@@ -13,6 +13,7 @@ use super::hooks::HOOKS;
 use super::policy::Policy;
 use super::ready::ReadyTask;
 use super::task::spawn_on;
+use crate::fault::Decisions;
 use crate::kernel::{Choices, Digest, FaultCounters, Kind, NodeId, SimTime, Step, TaskId};
 use crate::model::process::End;
 use crate::sys::{self, EscapeKind};
@@ -44,6 +45,7 @@ pub(crate) struct Finished {
     pub(crate) steps: u64,
     pub(crate) now: SimTime,
     pub(crate) counters: FaultCounters,
+    pub(crate) decisions: Decisions,
     pub(crate) policy: Policy,
     pub(crate) escaped: Vec<EscapeKind>,
     /// By the nodes' numbers.
@@ -364,6 +366,7 @@ impl Context {
                 steps: world.base.trace.steps(),
                 now: world.base.now,
                 counters,
+                decisions: std::mem::take(&mut world.made),
                 policy: world.settings.policy,
                 escaped: world.escaped.clone(),
                 node_names: world

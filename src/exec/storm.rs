@@ -11,10 +11,11 @@ use std::rc::Rc;
 use super::context::Context;
 use super::driver::Ending;
 use super::event::Event;
+use super::node::Node;
 use super::overlay::{Now, Overlay};
 use super::world::World;
-use crate::fault::Target;
 use crate::fault::{FaultId, FaultKind, FaultPlan, Host, LinkChange, NamesChange, PlannedFault};
+use crate::fault::{Nemesis, Target};
 use crate::kernel::{EntityKey, EventKey, Family, Kind, NodeId, Step};
 use crate::model::disk::{DiskLatency, Image};
 use crate::model::net::{DnsConfig, LinkConfig, LinkFaultId, Pair, Token};
@@ -90,17 +91,40 @@ pub(super) struct LinkBefore {
 }
 
 impl Context {
-    /// Puts a plan in force, and gives its number.
+    /// Puts a plan in force, or the one that the run was given in its place, and gives its number.
     ///
     /// # Panics
     /// If the plan makes no sense.
     #[track_caller]
-    pub(crate) fn begin_storm(&self, plan: &FaultPlan) -> u32 {
+    pub(crate) fn begin_storm(&self, plan: FaultPlan) -> u32 {
+        let given = self.world(|world| world.given.plans.get(world.made.plans.len()).cloned());
+        let plan = given.unwrap_or(plan);
         if let Err(error) = plan.validate() {
             panic!("the fault plan makes no sense: {error}");
         }
         let place = Location::caller();
-        self.world(|world| world.begin_storm(plan.clone(), place))
+        self.world(|world| {
+            world.made.plans.push(plan.clone());
+            world.begin_storm(plan, place)
+        })
+    }
+
+    /// Draws a plan for the nodes that there are, and puts it in force as
+    /// [`begin_storm`](Self::begin_storm) does.
+    ///
+    /// # Panics
+    /// If the nemesis makes no sense.
+    #[track_caller]
+    pub(crate) fn unleash(&self, nemesis: &Nemesis) -> u32 {
+        let plan = self.world(|world| {
+            let (hosts, choices) = (hosts(&world.nodes), &mut world.base.choices);
+            let checked = nemesis.check(&hosts);
+            checked.map(|()| nemesis.plan(&hosts, choices))
+        });
+        match plan {
+            Ok(plan) => self.begin_storm(plan),
+            Err(error) => panic!("the nemesis makes no sense: {error}"),
+        }
     }
 
     /// Ends all faults of a plan, and those that have not begun never will.
@@ -244,8 +268,16 @@ impl Context {
 
     /// Starts a node that no fault keeps down any more; it stands still if a fault says so.
     fn raise(self: &Rc<Self>, node: NodeId, place: &'static Location<'static>) {
-        if self.world(|world| world.node(node).process.is_alive()) {
-            return;
+        let state = self.world(|world| world.node(node).process.state());
+        if state == State::Stopping {
+            // Its time to stop is not up, and the fault's is.
+            let incarnation = self.world(|world| world.node(node).process.incarnation());
+            self.end_node(&Ending {
+                node,
+                incarnation,
+                how: End::Stop,
+                restart: None,
+            });
         }
         self.start_node(node, place);
         let still = self.world(|world| world.storms.standstill(node));
@@ -336,14 +368,7 @@ impl World {
     /// Finds what a fault strikes, and records its turn.
     fn note_fault(&mut self, at: FaultRef, kind: Kind) -> Begun {
         let planned = self.storms.planned(at).clone();
-        let hosts: Vec<Host<'_>> = self
-            .nodes
-            .iter()
-            .map(|node| Host {
-                name: &node.name,
-                labels: &node.labels,
-            })
-            .collect();
+        let hosts = hosts(&self.nodes);
         let id = |index: usize| NodeId::new(u32::try_from(index).expect("as many as there are"));
         let (nodes, links) = (planned.target.nodes(&hosts), planned.target.links(&hosts));
         // The test's own node keeps its process: only its clocks and links can be struck.
@@ -398,14 +423,18 @@ impl World {
     }
 }
 
+/// The nodes, as far as a plan tells them apart.
+fn hosts(nodes: &[Node]) -> Vec<Host<'_>> {
+    let host = |node| {
+        let Node { name, labels, .. }: &Node = node;
+        Host { name, labels }
+    };
+    nodes.iter().map(host).collect()
+}
+
 impl Storms {
     pub(crate) fn get(&self, number: u32) -> &Storm {
         &self.plans[number as usize]
-    }
-
-    /// All plans of the run, in the order in which they were put in force.
-    pub(crate) fn plans(&self) -> impl Iterator<Item = &FaultPlan> {
-        self.plans.iter().map(|storm| &storm.plan)
     }
 
     pub(super) fn planned(&self, at: FaultRef) -> &PlannedFault {

@@ -10,6 +10,7 @@ use super::panics::OnPanic;
 use super::policy::Policy;
 use super::storm::Storms;
 use super::wait::Waiters;
+use crate::fault::Decisions;
 use crate::kernel::{
     Choices, Distribution, EntityKey, EventKey, Family, FaultCounters, Kind, NodeId, Queue,
     SimTime, Step, TaskId, Trace,
@@ -48,6 +49,10 @@ pub(crate) struct World {
     pub(crate) standing_still: u32,
     /// The fault plans in force.
     pub(crate) storms: Storms,
+    /// Decisions of another run, which this one takes over as far as they go.
+    pub(crate) given: Decisions,
+    /// The decisions of this run.
+    pub(crate) made: Decisions,
 }
 
 /// What every model call needs: time, choices, the queue, the trace. Apart from [`World`] so that
@@ -96,6 +101,8 @@ impl World {
             next_task: 0,
             standing_still: 0,
             storms: Storms::default(),
+            given: Decisions::default(),
+            made: Decisions::default(),
         }
     }
 

@@ -27,8 +27,8 @@ pub enum FaultKind {
     Crash,
     /// The processes of nodes die; their machines stay up. They are started again at the end.
     Kill,
-    /// Nodes are asked to stop, and killed if they have not after `patience`. They are started
-    /// again at the end.
+    /// Nodes are asked to stop, and killed if they have not after `patience`, or at the end. They
+    /// are started again then.
     Stop {
         /// How long they may take.
         #[serde(with = "span::text")]

@@ -20,11 +20,19 @@
 //! ```
 #![deny(clippy::float_arithmetic)]
 
+mod attack;
+mod budget;
+mod decisions;
 mod kind;
+mod nemesis;
 mod plan;
 mod target;
 
+pub use attack::Attack;
+pub use budget::{Group, Quorum};
+pub use decisions::Decisions;
 pub use kind::{Aim, FaultKind, LinkChange, NamesChange};
+pub use nemesis::Nemesis;
 pub use plan::{FaultId, FaultPlan, PlanError, PlannedFault};
 pub(crate) use target::Host;
 pub use target::Target;

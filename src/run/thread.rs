@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use crate::exec::{Failed, Failure, Progress};
+use crate::fault::Decisions;
 use crate::kernel::{Digest, FaultCounters};
 use crate::sim::{Builder, Config, Outcome, Sim};
 use crate::sys;
@@ -147,6 +148,7 @@ fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
         steps: 0,
         end,
         counters: FaultCounters::default(),
+        decisions: Decisions::default(),
         policy: crate::Policy::default(),
         escaped: Vec::new(),
         node_names: Vec::new(),

@@ -11,6 +11,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{Config, Outcome, Sim};
 use crate::exec::{self, Capture, Context, Progress};
+use crate::fault::Decisions;
 use crate::kernel::{Ring, Sink, Trace};
 use crate::model::disk::Disks;
 use crate::model::net::Fabric;
@@ -40,6 +41,7 @@ pub struct Builder {
     sink: Sink,
     log: Option<(LevelFilter, bool)>,
     progress: Option<Arc<Progress>>,
+    decisions: Decisions,
 }
 
 impl Default for Builder {
@@ -57,6 +59,7 @@ impl Builder {
             sink: Sink::None,
             log: None,
             progress: None,
+            decisions: Decisions::default(),
         }
     }
 
@@ -69,6 +72,13 @@ impl Builder {
     /// Sets the seed.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Has the run take over the decisions of another, as far as they go: its fault plans, the
+    /// operations of its workloads, the sizes of its groups.
+    pub fn decisions(mut self, decisions: Decisions) -> Self {
+        self.decisions = decisions;
         self
     }
 
@@ -128,6 +138,7 @@ impl Builder {
             (net, disks),
             self.progress,
         ));
+        context.world.borrow_mut().given = self.decisions;
         let entered = exec::context::enter(context.clone());
         let value = Rc::new(RefCell::new(None));
         let finished = {
@@ -158,6 +169,7 @@ impl Builder {
             steps: finished.steps,
             end: finished.now,
             counters: finished.counters,
+            decisions: finished.decisions,
             policy: finished.policy,
             escaped: finished.escaped,
             node_names: finished.node_names,

@@ -59,12 +59,13 @@ impl GroupBuilder {
         );
         let size = context::world(|world, _| {
             let mut point = Choices::point(Site::new("sim.group"), EntityKey::of(&self.name));
-            world
-                .base
-                .choices
-                .between(&mut point, u64::from(least), u64::from(most))
+            let choices = &mut world.base.choices;
+            let drawn = choices.between(&mut point, u64::from(least), u64::from(most));
+            let drawn = u32::try_from(drawn).expect("between two of 32 bits");
+            let size = world.given.groups.get(&self.name).copied().unwrap_or(drawn);
+            world.made.groups.insert(self.name.clone(), size);
+            size
         });
-        let size = u32::try_from(size).expect("between two of 32 bits");
         let names: Arc<[String]> = (0..size).map(|n| format!("{}-{n}", self.name)).collect();
         let program = Rc::new(program);
         let mut nodes = Vec::with_capacity(names.len());
@@ -84,6 +85,14 @@ impl GroupBuilder {
 #[derive(Clone, Debug)]
 pub struct Group {
     nodes: Vec<Node>,
+}
+
+impl Group {
+    /// The names of the members.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.nodes.iter().map(Node::name).collect()
+    }
 }
 
 impl Deref for Group {

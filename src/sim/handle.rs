@@ -2,10 +2,13 @@
 
 use core::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::owner::Owner;
 use super::{GroupBuilder, Names, Network, Node, NodeBuilder, Storm};
 use crate::exec::context;
-use crate::fault::FaultPlan;
+use crate::fault::{FaultPlan, Nemesis};
 use crate::fs::AtlasMap;
 use crate::kernel::{EntityKey, Kind, NodeId, SimTime};
 
@@ -136,11 +139,92 @@ impl Sim {
     #[track_caller]
     pub fn apply(&self, plan: &FaultPlan) -> Storm {
         self.owner.check();
-        let number = context::alive(|context| context.begin_storm(plan));
+        let number = context::alive(|context| context.begin_storm(plan.clone()));
         Storm::new(
             self.owner,
             number.expect("a plan is put in force by code of a node that has not ended"),
         )
+    }
+
+    /// Draws a fault plan from the seed, for the nodes that there are, and puts it in force.
+    ///
+    /// The disks of each group are kept from damage beyond what it claims to survive
+    /// ([`disk_atlas`](Self::disk_atlas)).
+    ///
+    /// # Panics
+    /// If the nemesis makes no sense, such as by naming a node that there is not, or the calling
+    /// code belongs to a node that has ended.
+    #[track_caller]
+    pub fn unleash(&self, nemesis: &Nemesis) -> Storm {
+        self.owner.check();
+        let number = context::alive(|context| {
+            let number = context.unleash(nemesis);
+            context.world(|world| {
+                for group in &nemesis.groups {
+                    let nodes = group.members.iter();
+                    let nodes = nodes.filter_map(|name| world.find_node(name)).collect();
+                    let disks = &mut world.disks;
+                    disks
+                        .atlas_mut()
+                        .add(nodes, group.lost_max(), AtlasMap::Unknown);
+                }
+            });
+            number
+        });
+        Storm::new(
+            self.owner,
+            number.expect("a plan is put in force by code of a node that has not ended"),
+        )
+    }
+
+    /// The operations of a workload: those that `make` gives, or those that the run was given in
+    /// their place when a failure is replayed or cut down. So a workload that is data from the
+    /// beginning is cut down with the faults.
+    ///
+    /// ```
+    /// use serde::{Deserialize, Serialize};
+    /// use stormglass::rand;
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// enum Op {
+    ///     Put(u64),
+    ///     Get,
+    /// }
+    ///
+    /// # let outcome = stormglass::sim::Builder::new().run(|sim| async move {
+    /// let op = || if rand::chance(1, 2) { Op::Put(rand::below(10)) } else { Op::Get };
+    /// let ops = sim.workload("client", || (0..20).map(|_| op()).collect());
+    /// assert_eq!(ops.len(), 20);
+    /// # });
+    /// # outcome.unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// If another workload has this name, or one that was given cannot be read.
+    #[track_caller]
+    pub fn workload<T>(&self, name: &str, make: impl FnOnce() -> Vec<T>) -> Vec<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.owner.check();
+        // What it draws is drawn whether or not it is used.
+        let made = make();
+        let given = context::world(|world, _| world.given.workloads.get(name).cloned());
+        let data = given.clone().unwrap_or_else(|| {
+            let json = made.iter().map(serde_json::to_value);
+            json.collect::<Result<_, _>>()
+                .unwrap_or_else(|error| panic!("`{name}` cannot be written as JSON: {error}"))
+        });
+        let before = context::world(|world, _| world.made.workloads.insert(name.to_owned(), data));
+        assert!(
+            before.is_none(),
+            "there is a workload `{name}` already: give each a name of its own"
+        );
+        let Some(given) = given else { return made };
+        let read = given.into_iter().map(serde_json::from_value);
+        read.collect::<Result<_, _>>().unwrap_or_else(|error| {
+            panic!("the scenario's workload `{name}` is of another version of the test: {error}")
+        })
     }
 
     /// True virtual time since the beginning, whatever any node's clock shows.

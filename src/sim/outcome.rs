@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::exec::{Failed, Moment, Policy};
+use crate::fault::Decisions;
 use crate::kernel::{Digest, FaultCounters, NodeId, Ring, SimTime, Step};
 use crate::sys::EscapeKind;
 
@@ -23,6 +24,8 @@ pub struct Outcome<T> {
     pub end: SimTime,
     /// What the faults did.
     pub counters: FaultCounters,
+    /// What was decided for the run besides its seed and configuration.
+    pub decisions: Decisions,
     /// The scheduling policy, as resolved.
     pub policy: Policy,
     /// Ways out of the simulation that were taken because the configuration allows them: if there

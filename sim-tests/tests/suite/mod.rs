@@ -20,6 +20,7 @@ mod invariants;
 mod leaks;
 mod many;
 mod names;
+mod nemesis;
 mod nested;
 mod net;
 mod net_counters;

@@ -107,7 +107,7 @@ fn a_scenario_brings_back_the_same_failure_and_digest() {
     let saved = fs::read_to_string(&file).unwrap();
     for part in [
         "\"seed\": 4",
-        "\"format\": 1",
+        "\"format\": 2",
         "a seed that fails",
         concat!("\"stormglass\": \"", env!("CARGO_PKG_VERSION"), "\""),
     ] {
@@ -169,9 +169,9 @@ fn a_file_that_is_no_scenario_of_the_test_is_refused() {
     );
     check(
         NAME,
-        &saved.replace("\"format\": 1", "\"format\": 2"),
-        "changed.json: the scenario has format 2 (written by stormglass 0.1.0) and this version \
-         reads format 1",
+        &saved.replace("\"format\": 2", "\"format\": 1"),
+        "changed.json: the scenario has format 1 (written by stormglass 0.1.0) and this version \
+         reads format 2",
     );
     check(
         NAME,
