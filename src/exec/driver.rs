@@ -46,6 +46,7 @@ pub(crate) struct Finished {
     pub(crate) now: SimTime,
     pub(crate) counters: FaultCounters,
     pub(crate) decisions: Decisions,
+    pub(crate) stale: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) escaped: Vec<EscapeKind>,
     /// By the nodes' numbers.
@@ -366,6 +367,7 @@ impl Context {
                 steps: world.base.trace.steps(),
                 now: world.base.now,
                 counters,
+                stale: world.stale(),
                 decisions: std::mem::take(&mut world.made),
                 policy: world.settings.policy,
                 escaped: world.escaped.clone(),

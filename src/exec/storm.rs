@@ -413,6 +413,34 @@ impl World {
         }
     }
 
+    /// Given decisions that found nothing to decide.
+    pub(super) fn stale(&self) -> Vec<String> {
+        let (given, made) = (&self.given, &self.made);
+        let mut stale = Vec::new();
+        if given.plans.len() > made.plans.len() {
+            let (given, made) = (given.plans.len(), made.plans.len());
+            stale.push(format!("of {given} fault plans {made} were put in force"));
+        }
+        // Only what was given can be stale: a test may name in a plan whom it likes.
+        for storm in self.storms.plans.iter().take(given.plans.len()) {
+            for (id, missing) in storm.stale() {
+                let whom = if missing.is_empty() {
+                    "nobody to strike".to_owned()
+                } else {
+                    format!("no {}", missing.join(", "))
+                };
+                stale.push(format!("fault {id} found {whom}"));
+            }
+        }
+        let unknown = |name: &&String| !made.workloads.contains_key(*name);
+        let workloads = given.workloads.keys().filter(unknown);
+        stale.extend(workloads.map(|name| format!("there is no workload `{name}`")));
+        let unknown = |name: &&String| !made.groups.contains_key(*name);
+        let groups = given.groups.keys().filter(unknown);
+        stale.extend(groups.map(|name| format!("there is no group `{name}`")));
+        stale
+    }
+
     fn fault_is_over(&mut self, at: FaultRef) {
         let storm = &mut self.storms.plans[at.plan as usize];
         storm.unended = storm.unended.saturating_sub(1);

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::exec::{Failed, Failure, Policy};
+use crate::fault::Decisions;
 use crate::kernel::{Kind, NodeId, Record, Ring};
 use crate::sys::EscapeKind;
 
@@ -23,6 +24,7 @@ pub(crate) struct Report<'a> {
     pub(crate) ring: Option<&'a Ring>,
     pub(crate) node_names: &'a [String],
     pub(crate) policy: Policy,
+    pub(crate) decisions: &'a Decisions,
     pub(crate) escaped: &'a [EscapeKind],
     /// How the failure compares with the saved one that is being replayed.
     pub(crate) scenario: Option<&'a str>,
@@ -36,6 +38,8 @@ const MESSAGE_LINES: usize = 8;
 const CAUSES: usize = 8;
 /// Log lines that are shown.
 const NOTES: usize = 5;
+/// Faults that are listed; of more, only how many there are.
+const FAULTS: usize = 6;
 /// Tasks that are listed.
 const TASKS: usize = 6;
 
@@ -67,6 +71,7 @@ impl fmt::Display for Report<'_> {
                 ways.join(", ")
             ));
         }
+        self.plan(&mut lines);
         self.tasks(&mut lines);
         self.divergence(&mut lines);
         self.causes(&mut lines);
@@ -97,6 +102,34 @@ impl Report<'_> {
             "{}\n  ({more} more lines in the saved file)",
             shown.join("\n")
         )
+    }
+
+    /// What went wrong around it, if there was a plan: all of a short one, the size of a long one.
+    fn plan(&self, lines: &mut Vec<String>) {
+        let faults: usize = self
+            .decisions
+            .plans
+            .iter()
+            .map(|plan| plan.faults.len())
+            .sum();
+        let workloads = self.decisions.workloads.values();
+        let operations: usize = workloads.map(Vec::len).sum();
+        if faults == 0 && operations == 0 {
+            return;
+        }
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (of_faults, of_operations) = (count(faults, "fault"), count(operations, "operation"));
+        lines.push(format!("  plan    {of_faults}, {of_operations}"));
+        if (1..=FAULTS).contains(&faults) {
+            let tables = self
+                .decisions
+                .plans
+                .iter()
+                .filter(|plan| !plan.faults.is_empty());
+            let tables: Vec<String> = tables.map(ToString::to_string).collect();
+            let rows = tables.iter().flat_map(|table| table.lines());
+            lines.extend(rows.map(|row| format!("    {}", row.trim_end())));
+        }
     }
 
     fn tasks(&self, lines: &mut Vec<String>) {

@@ -28,6 +28,7 @@ use super::env::{self, Settings};
 use super::thread::Keep;
 use super::{Test, attempt, name_of_caller, test_of_thread, was_given_up};
 use crate::exec::{Failed, Failure, Leak};
+use crate::fault::Decisions;
 use crate::kernel::{Digest, DigestMode};
 use crate::sim::{Config, Outcome, ProgramResult, Sim};
 use crate::sys::probe;
@@ -68,12 +69,12 @@ where
             call.test
         );
     }
-    let test = Test::new(test);
-    call.obey(&config, settings, &test);
+    let (test, given) = (Test::new(test), &Decisions::default());
+    call.obey(&config, given, settings, &test);
     let outcome = match settings.order {
         // This process is for another call; what it is asked here must not start more of them.
-        Some(_) => attempt(&config, seed, Keep::Nothing, settings, &test),
-        None => call.attempt_twice(&config, seed, settings, &test),
+        Some(_) => attempt(&config, seed, given, Keep::Nothing, settings, &test),
+        None => call.attempt_twice(&config, seed, given, settings, &test),
     };
     Diagnosis {
         seed,
@@ -158,7 +159,13 @@ impl Call {
     }
 
     /// Does what this process was started for and ends it, if that is this call.
-    pub(super) fn obey(&self, config: &Config, settings: &Settings, test: &Test) {
+    pub(super) fn obey(
+        &self,
+        config: &Config,
+        given: &Decisions,
+        settings: &Settings,
+        test: &Test,
+    ) {
         let Some(order) = settings.order.as_ref().filter(|order| order.call == *self) else {
             return;
         };
@@ -172,6 +179,7 @@ impl Call {
             attempt(
                 &config,
                 order.seed.wrapping_add(1),
+                given,
                 Keep::Nothing,
                 settings,
                 test,
@@ -179,7 +187,14 @@ impl Call {
         }
         let file = File::create(&order.trace)
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", order.trace.display()));
-        let outcome = attempt(&config, order.seed, Keep::Written(file), settings, test);
+        let outcome = attempt(
+            &config,
+            order.seed,
+            given,
+            Keep::Written(file),
+            settings,
+            test,
+        );
         if was_given_up(&outcome) {
             let failed = outcome.failed.expect("a run that was given up has failed");
             eprintln!("{failed}");
@@ -195,6 +210,7 @@ impl Call {
         &self,
         config: &Config,
         seed: u64,
+        given: &Decisions,
         settings: &Settings,
         test: &Test,
     ) -> Outcome<Result<(), String>> {
@@ -205,7 +221,7 @@ impl Call {
         let file = File::create(&trace)
             .unwrap_or_else(|error| unable(format!("cannot write {}: {error}", trace.display())));
         let watch = Stopwatch::start();
-        let mut outcome = attempt(config, seed, Keep::Written(file), settings, test);
+        let mut outcome = attempt(config, seed, given, Keep::Written(file), settings, test);
         if was_given_up(&outcome) {
             return outcome;
         }

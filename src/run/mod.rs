@@ -19,6 +19,7 @@ pub use doctor::{Diagnosis, doctor};
 pub use scenario::Scenario;
 
 use crate::exec::{Failed, Failure};
+use crate::fault::Decisions;
 use crate::kernel::DigestMode;
 use crate::report::text;
 use crate::sim::{Config, Outcome, ProgramResult, Sim};
@@ -122,6 +123,7 @@ where
         Watched {
             config,
             seed,
+            given: &Decisions::default(),
             keep: Keep::Nothing,
             log: settings.log,
         },
@@ -161,8 +163,10 @@ fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
     if let Err(error) = config.validate() {
         panic!("the configuration of `{name}` makes no sense: {error}");
     }
+    let given = scenario.as_ref().map(|scenario| scenario.decisions.clone());
+    let given = given.unwrap_or_default();
     let call = Call::next(name);
-    call.obey(&config, settings, test);
+    call.obey(&config, &given, settings, test);
     if settings.check {
         config.digest = DigestMode::Full;
     }
@@ -173,20 +177,20 @@ fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
     };
     for seed in config.first_seed..=config.first_seed + (config.seeds - 1) {
         let outcome = if settings.check {
-            call.attempt_twice(&config, seed, settings, test)
+            call.attempt_twice(&config, seed, &given, settings, test)
         } else {
-            attempt(&config, seed, Keep::Nothing, settings, test)
+            attempt(&config, seed, &given, Keep::Nothing, settings, test)
         };
         if let Some(failed) = &outcome.failed {
             let kept = scenario.as_ref();
             fail(name, &config, settings, test, &outcome, failed, kept);
         }
+        if let Some(scenario) = &scenario {
+            scenario.report_passed(name, &outcome.stale);
+        }
         summary.seeds += 1;
         summary.steps += outcome.steps;
         summary.virtual_time += outcome.end.as_duration();
-    }
-    if let Some(scenario) = &scenario {
-        scenario.report_fixed(name);
     }
     summary
 }
@@ -195,6 +199,7 @@ fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
 fn attempt(
     config: &Config,
     seed: u64,
+    given: &Decisions,
     keep: Keep,
     settings: &Settings,
     test: &Test,
@@ -203,6 +208,7 @@ fn attempt(
     let watched = Watched {
         config,
         seed,
+        given,
         keep,
         log: settings.log,
     };
@@ -239,8 +245,10 @@ fn fail(
     let is_different = matches!(failed.failure, Failure::Nondeterminism { .. });
     // A run that was given up has left a thread behind that cannot be stopped, and one that is
     // another each time would be another again.
-    let replayed = (!was_given_up(outcome) && !is_different)
-        .then(|| attempt(config, outcome.seed, Keep::Last(RING), settings, test));
+    let replayed = (!was_given_up(outcome) && !is_different).then(|| {
+        let (seed, given) = (outcome.seed, &outcome.decisions);
+        attempt(config, seed, given, Keep::Last(RING), settings, test)
+    });
     let first = if was_given_up(outcome) {
         "unknown, since the run was given up".to_owned()
     } else {
@@ -251,7 +259,10 @@ fn fail(
         .map(|replayed| replayed.digest.to_string());
     let saved = match (kept, &settings.scenario) {
         (Some(_), Some(path)) => path.display().to_string(),
-        _ => Scenario::new(name, config, outcome.seed, failed, first.clone()).save(),
+        _ => {
+            let (seed, decisions) = (outcome.seed, &outcome.decisions);
+            Scenario::new(name, config, seed, decisions, failed, first.clone()).save()
+        }
     };
     let report = text::Report {
         name,
@@ -266,6 +277,7 @@ fn fail(
             .and_then(|replayed| replayed.ring.as_ref()),
         node_names: &outcome.node_names,
         policy: outcome.policy,
+        decisions: &outcome.decisions,
         escaped: &outcome.escaped,
         scenario: kept.map(|scenario| scenario.compare(failed)),
     };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::env;
 use crate::exec::{Failed, Failure};
+use crate::fault::Decisions;
 use crate::sim::Config;
 
 /// A failing run, as it is saved.
@@ -23,6 +24,9 @@ pub struct Scenario {
     pub seed: u64,
     /// The configuration.
     pub config: Config,
+    /// What was decided besides: fault plans, workloads, sizes of groups.
+    #[serde(default)]
+    pub decisions: Decisions,
     /// The failure that it shows.
     pub failed: Failed,
     /// The digest of the failing run, as 32 hex digits.
@@ -37,6 +41,7 @@ impl Scenario {
         test: &str,
         config: &Config,
         seed: u64,
+        decisions: &Decisions,
         failed: &Failed,
         digest: String,
     ) -> Self {
@@ -46,6 +51,7 @@ impl Scenario {
             test: test.to_owned(),
             seed,
             config: config.clone(),
+            decisions: decisions.clone(),
             failed: failed.clone(),
             digest,
         }
@@ -126,12 +132,18 @@ impl Scenario {
         }
     }
 
-    /// Says that the scenario ran and did not fail.
-    pub(crate) fn report_fixed(&self, name: &str) {
+    /// Says that the scenario ran and did not fail, and whether it still says anything: one whose
+    /// faults or operations are not met any more is stale.
+    pub(crate) fn report_passed(&self, name: &str, stale: &[String]) {
         let Failed { failure, moment } = &self.failed;
+        let what = if stale.is_empty() {
+            "no longer fails".to_owned()
+        } else {
+            format!("is stale and shows nothing ({})", stale.join("; "))
+        };
         eprintln!(
-            "stormglass: the scenario of `{name}` no longer fails; written by version {}, it \
-             showed: {} on {moment}",
+            "stormglass: the scenario of `{name}` {what}; written by version {}, it showed: {} on \
+             {moment}",
             self.stormglass,
             failure.name(),
         );

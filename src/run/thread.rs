@@ -21,6 +21,8 @@ use crate::sys;
 pub(crate) struct Watched<'a> {
     pub(crate) config: &'a Config,
     pub(crate) seed: u64,
+    /// Decisions of another run to take over.
+    pub(crate) given: &'a Decisions,
     pub(crate) keep: Keep,
     /// Level of `tracing` events to print.
     pub(crate) log: Option<LevelFilter>,
@@ -54,6 +56,7 @@ where
     let Watched {
         config,
         seed,
+        given,
         keep,
         log,
     } = watched;
@@ -61,6 +64,7 @@ where
     let mut builder = Builder::new()
         .config(config.clone())
         .seed(seed)
+        .decisions(given.clone())
         .progress(progress.clone());
     // Log lines are kept for the report, and printed only the first time.
     builder = match (keep, log) {
@@ -149,6 +153,7 @@ fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
         end,
         counters: FaultCounters::default(),
         decisions: Decisions::default(),
+        stale: Vec::new(),
         policy: crate::Policy::default(),
         escaped: Vec::new(),
         node_names: Vec::new(),

@@ -170,6 +170,7 @@ impl Builder {
             end: finished.now,
             counters: finished.counters,
             decisions: finished.decisions,
+            stale: finished.stale,
             policy: finished.policy,
             escaped: finished.escaped,
             node_names: finished.node_names,

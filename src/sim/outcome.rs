@@ -26,6 +26,9 @@ pub struct Outcome<T> {
     pub counters: FaultCounters,
     /// What was decided for the run besides its seed and configuration.
     pub decisions: Decisions,
+    /// Of the decisions that the run was given, those that found nothing to decide: each in a few
+    /// words. A run with any may say nothing about the failure that the decisions are from.
+    pub stale: Vec<String>,
     /// The scheduling policy, as resolved.
     pub policy: Policy,
     /// Ways out of the simulation that were taken because the configuration allows them: if there

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use stormglass::fault::{Attack, Nemesis, Quorum};
 use stormglass::kernel::Distribution;
 use stormglass::net::UdpSocket;
 use stormglass::{Config, Sim};
@@ -189,4 +190,93 @@ fn a_file_that_is_no_scenario_of_the_test_is_refused() {
         text.contains("cannot read the scenario") && text.contains("missing.json"),
         "{text}"
     );
+}
+
+/// A cluster with a bug: two nodes that are down at once are one too many.
+#[stormglass::test(seeds = 30)]
+async fn two_down_are_too_many(sim: Sim) -> Result<(), String> {
+    if std::env::var_os("BREAK_A_CLUSTER").is_none() {
+        return Ok(());
+    }
+    let nodes = sim.group("n", 3..=3).run(|_| std::future::pending::<()>());
+    let storm = sim.unleash(&Nemesis {
+        attacks: vec![Attack::Crash, Attack::ClockStep],
+        ..Nemesis::of(nodes.names(), Quorum::AllBut(3))
+    });
+    let ops = sim.workload("watch", || (0..500_u32).collect());
+    for _ in ops {
+        stormglass::time::sleep(Duration::from_millis(20)).await;
+        let down = nodes.iter().filter(|node| !node.is_alive()).count();
+        if down > 1 {
+            return Err(format!("{down} nodes are down"));
+        }
+    }
+    storm.over().await;
+    Ok(())
+}
+
+#[test]
+fn a_scenario_has_the_plan_and_what_is_cut_from_it_is_run() {
+    let folder = Folder::new("plan");
+    let output = child::test("suite::scenario::two_down_are_too_many")
+        .env("STORMGLASS_DIR", &folder.0)
+        .env("BREAK_A_CLUSTER", "1")
+        .output()
+        .unwrap();
+    let text = report(&output);
+    assert!(text.contains("nodes are down"), "{text}");
+    let saved = line(&text, "saved")
+        .trim()
+        .strip_prefix("saved")
+        .unwrap()
+        .trim()
+        .to_owned();
+    let file = PathBuf::from(saved);
+    let scenario: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let faults = scenario["decisions"]["plans"][0]["faults"]
+        .as_array()
+        .unwrap();
+    assert!(faults.len() > 1, "{text}");
+
+    let run = |scenario: &serde_json::Value| {
+        let file = folder.0.join("changed.json");
+        fs::write(&file, scenario.to_string()).unwrap();
+        child::test("suite::scenario::two_down_are_too_many")
+            .env("STORMGLASS_SCENARIO", &file)
+            .env("BREAK_A_CLUSTER", "1")
+            .output()
+            .unwrap()
+    };
+    // Without its clock steps it still fails, and the report lists what is left.
+    let mut fewer = scenario.clone();
+    let plan = &mut fewer["decisions"]["plans"][0];
+    plan["faults"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|fault| fault["fault"] == "crash");
+    let text = report(&run(&fewer));
+    assert!(text.contains("nodes are down"), "{text}");
+    // Without any fault it does not fail, and says so.
+    let mut none = scenario.clone();
+    none["decisions"]["plans"][0]["faults"] = serde_json::json!([]);
+    let output = run(&none);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && text.contains("no longer fails"),
+        "{text}"
+    );
+    // One that names a node that there is not is stale, and says that.
+    let mut other = scenario;
+    let faults = &mut other["decisions"]["plans"][0]["faults"];
+    faults.as_array_mut().unwrap().truncate(1);
+    faults[0]["at"] = "1s".into();
+    faults[0]["fault"] = "crash".into();
+    faults[0]["target"] = serde_json::json!({ "nodes": ["n-7"] });
+    faults[0]["duration"] = "1s".into();
+    let output = run(&other);
+    let text = String::from_utf8(output.stderr).unwrap();
+    let expected = "is stale and shows nothing (fault f";
+    assert!(output.status.success() && text.contains(expected), "{text}");
+    assert!(text.contains("found no n-7"), "{text}");
 }
