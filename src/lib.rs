@@ -78,6 +78,8 @@ pub mod net;
 #[cfg(any(feature = "sim", feature = "real"))]
 mod point;
 #[cfg(any(feature = "sim", feature = "real"))]
+pub mod property;
+#[cfg(any(feature = "sim", feature = "real"))]
 pub mod rand;
 #[cfg(feature = "sim")]
 pub mod sync;
@@ -106,7 +108,14 @@ pub mod sim;
 pub mod __private {
     #[cfg(feature = "sim")]
     pub use crate::exec::select_start;
-    pub use crate::point::pass_point;
+    pub use crate::point::{buggify, pass_point};
+    pub use std::string::String;
+    pub use std::{concat, file, format, line, stringify};
+
+    #[cfg(feature = "sim")]
+    pub use crate::exec::PropertySite;
+    #[cfg(feature = "sim")]
+    pub use crate::property::margin;
     #[cfg(feature = "sim")]
     pub use crate::select::*;
 }

@@ -43,3 +43,41 @@ pub fn pass_point(name: &str) {
 /// What [`crash_point!`](crate::crash_point) expands to: nothing.
 #[cfg(not(feature = "sim"))]
 pub const fn pass_point(_name: &str) {}
+
+/// Whether a marked place of a program takes its rare way: true now and then while a fault plan
+/// asks for it ([`FaultKind::Buggify`](crate::fault::FaultKind::Buggify)), and else false.
+///
+/// It is for what a test cannot bring about from outside: a cache of one entry, a batch of one, a
+/// retry too many, a timeout that comes early. Under the feature `real` it is `false`.
+///
+/// ```
+/// # let outcome = stormglass::sim::Builder::new().run(|_| async {
+/// let batch_max = if stormglass::buggify!("small batches") { 1 } else { 64 };
+/// assert_eq!(batch_max, 64, "no plan asks for it");
+/// # });
+/// # outcome.unwrap();
+/// ```
+///
+/// Source: `BUGGIFY` of `FoundationDB` (flow/Buggify.h).
+#[macro_export]
+macro_rules! buggify {
+    ($name:expr $(,)?) => {
+        $crate::__private::buggify($name)
+    };
+}
+
+/// What [`buggify!`](crate::buggify) expands to.
+#[cfg(feature = "sim")]
+pub fn buggify(name: &str) -> bool {
+    let taken = crate::exec::context::alive_if_any(|context| {
+        let node = context.current.node.get();
+        context.world(|world| world.buggify(node, name))
+    });
+    taken == Some(true)
+}
+
+/// What [`buggify!`](crate::buggify) expands to: no.
+#[cfg(not(feature = "sim"))]
+pub const fn buggify(_name: &str) -> bool {
+    false
+}

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use super::driver::{Ending, Limits};
+use super::invariant::Invariants;
 use super::progress::Progress;
 use super::ready::Ready;
 use super::world::{Settings, World};
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     /// The test's main task has ended.
     pub(crate) finished: Cell<bool>,
+    /// What must hold of the whole simulation.
+    pub(super) invariants: Invariants,
     /// Nodes that end as soon as the running poll returns.
     pub(crate) ending: RefCell<Vec<Ending>>,
     /// How many unfinished tasks were asked to abort.
@@ -107,6 +110,7 @@ impl Context {
             world: RefCell::new(World::new(seed, settings, trace, net, disks)),
             limits,
             finished: Cell::new(false),
+            invariants: Invariants::default(),
             ending: RefCell::default(),
             aborts: Cell::new(0),
             polls: Cell::new(0),
@@ -228,6 +232,12 @@ pub(crate) fn world<R>(f: impl FnOnce(&mut World, NodeId) -> R) -> R {
 #[inline]
 pub(crate) fn is_dead() -> bool {
     try_with(|context| context.current.dead.get()).unwrap_or(false)
+}
+
+/// As [`alive`], and does nothing on a thread that runs no simulation.
+pub(crate) fn alive_if_any<R>(f: impl FnOnce(&Rc<Context>) -> R) -> Option<R> {
+    let called = try_with(|context| (!context.current.dead.get()).then(|| f(context)));
+    called.flatten()
 }
 
 /// Calls `f` with the simulation of this thread, unless the running code belongs to an incarnation

@@ -10,7 +10,9 @@ use super::event::{Event, Scheduled};
 use super::failure::{Failed, Failure, WaitingTask};
 use super::foreign;
 use super::hooks::HOOKS;
+use super::invariant::Every;
 use super::policy::Policy;
+use super::property::Properties;
 use super::ready::ReadyTask;
 use super::task::spawn_on;
 use crate::fault::Decisions;
@@ -45,7 +47,9 @@ pub(crate) struct Finished {
     pub(crate) steps: u64,
     pub(crate) now: SimTime,
     pub(crate) counters: FaultCounters,
+    pub(crate) properties: Properties,
     pub(crate) decisions: Decisions,
+    pub(crate) excused: bool,
     pub(crate) stale: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) escaped: Vec<EscapeKind>,
@@ -81,6 +85,7 @@ impl Context {
     pub(crate) fn run(self: &Rc<Self>) -> Finished {
         while !self.is_over() {
             self.run_ready();
+            self.check_invariants(Every::Instant);
             if self.is_over() {
                 break;
             }
@@ -146,6 +151,7 @@ impl Context {
             if !self.ending.borrow().is_empty() {
                 self.end_nodes();
             }
+            self.check_invariants(Every::Step);
             if self.is_over() {
                 break;
             }
@@ -367,6 +373,8 @@ impl Context {
                 steps: world.base.trace.steps(),
                 now: world.base.now,
                 counters,
+                properties: std::mem::take(&mut world.properties),
+                excused: world.excused,
                 stale: world.stale(),
                 decisions: std::mem::take(&mut world.made),
                 policy: world.settings.policy,

@@ -20,6 +20,15 @@ pub enum Failure {
         /// Source line, `file:line:column`.
         location: String,
     },
+    /// A property that was claimed does not hold.
+    Violation {
+        /// The property's name.
+        property: String,
+        /// What is claimed of it, and what was seen.
+        message: String,
+        /// Source line, `file:line`.
+        location: String,
+    },
     /// The test function returned an error.
     Error {
         /// The error, as `Debug` prints it.
@@ -192,6 +201,7 @@ impl Failure {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Panic { .. } => "Panic",
+            Self::Violation { .. } => "Violation",
             Self::Error { .. } => "Error",
             Self::Deadlock { .. } => "Deadlock",
             Self::Livelock { .. } => "Livelock",
@@ -210,6 +220,11 @@ impl fmt::Display for Failure {
         write!(f, "{}: ", self.name())?;
         match self {
             Self::Panic { message, location } => write!(f, "{message} ({location})"),
+            Self::Violation {
+                property,
+                message,
+                location,
+            } => write!(f, "\"{property}\" is broken: {message} ({location})"),
             Self::Error { message } => write!(f, "the test returned {message}"),
             Self::Deadlock { waiting } => {
                 let tasks = waiting.len();

@@ -4,7 +4,6 @@
 //! models' and the [life of nodes](super::lifecycle)'; what is planned is
 //! [`fault`](crate::fault)'s.
 
-use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -13,10 +12,11 @@ use super::driver::Ending;
 use super::event::Event;
 use super::node::Node;
 use super::overlay::{Now, Overlay};
+use super::points::Points;
 use super::world::World;
 use crate::fault::{FaultId, FaultKind, FaultPlan, Host, LinkChange, NamesChange, PlannedFault};
-use crate::fault::{Nemesis, Target};
-use crate::kernel::{EntityKey, EventKey, Family, Kind, NodeId, Step};
+use crate::fault::{Group, Nemesis, Target};
+use crate::kernel::{EventKey, Family, Kind, NodeId, Step};
 use crate::model::disk::{DiskLatency, Image};
 use crate::model::net::{DnsConfig, LinkConfig, LinkFaultId, Pair, Token};
 use crate::model::process::{End, Standstill, State};
@@ -47,13 +47,14 @@ pub(crate) struct Storms {
     pub(super) lookup: Overlay<FaultRef, (), DnsConfig, NamesChange>,
     pub(super) latency: Overlay<FaultRef, NodeId, Option<DiskLatency>, DiskLatency>,
     pub(super) room: Overlay<FaultRef, NodeId, Option<u64>, u64>,
-    /// Named points at which a node is to lose power, and how many passes are left.
-    armed: BTreeMap<(NodeId, String), Vec<(FaultRef, u32)>>,
+    pub(super) points: Points,
 }
 
 /// A plan of this run.
 pub(crate) struct Storm {
     pub(crate) plan: FaultPlan,
+    /// What its nemesis says that the system survives.
+    groups: Vec<Group>,
     /// The place that put it in force.
     place: &'static Location<'static>,
     faults: Vec<Outcome>,
@@ -122,7 +123,12 @@ impl Context {
             checked.map(|()| nemesis.plan(&hosts, choices))
         });
         match plan {
-            Ok(plan) => self.begin_storm(plan),
+            Ok(plan) => {
+                let number = self.begin_storm(plan);
+                let groups = nemesis.groups.clone();
+                self.world(|world| world.storms.plans[number as usize].groups = groups);
+                number
+            }
             Err(error) => panic!("the nemesis makes no sense: {error}"),
         }
     }
@@ -294,31 +300,6 @@ impl Context {
             });
         }
     }
-
-    /// The program of the running node passes a named point. True if the node is to lose power.
-    pub(crate) fn pass_point(&self, name: &str) -> bool {
-        let node = self.current.node.get();
-        self.world(|world| {
-            let key = EntityKey::of(name).number();
-            world.base.record(node, Kind::PointPassed, key, 0);
-            if world.storms.armed.is_empty() {
-                return false;
-            }
-            let armed = world.storms.armed.get_mut(&(node, name.to_owned()));
-            let Some(armed) = armed else { return false };
-            for (_, left) in armed.iter_mut() {
-                *left = left.saturating_sub(1);
-            }
-            let reached: Vec<FaultRef> = armed
-                .extract_if(.., |(_, left)| *left == 0)
-                .map(|(at, _)| at)
-                .collect();
-            for at in &reached {
-                world.hold_down(*at, node);
-            }
-            !reached.is_empty()
-        })
-    }
 }
 
 /// A fault that begins or ends, and what it found.
@@ -357,6 +338,7 @@ impl World {
         let over = self.base.waiters.token();
         self.storms.plans.push(Storm {
             plan,
+            groups: Vec::new(),
             place,
             faults,
             unended,
@@ -404,13 +386,26 @@ impl World {
 
     /// A fault keeps a node down that runs, has run to its end, or is kept down already. What a
     /// test took down itself stays the test's own affair.
-    fn hold_down(&mut self, at: FaultRef, node: NodeId) {
+    pub(super) fn hold_down(&mut self, at: FaultRef, node: NodeId) {
         let process = &self.node(node).process;
         let runs = process.is_alive() || process.state() == State::Exited;
         if runs || self.storms.down.changes(&node).next().is_some() {
             let down = &mut self.storms.down;
             down.begin(at, node, (), || (), |(), ()| ());
         }
+    }
+
+    /// Whether a group of a plan's nemesis has lost its quorum: its nodes do not run now, when no
+    /// fault keeps them from it. Then the run is excused.
+    pub(crate) fn excuse(&mut self, number: u32) -> bool {
+        let is_out = |name: &str| {
+            let node = self.find_node(name);
+            node.is_none_or(|node| !self.node(node).process.may_run())
+        };
+        let groups = &self.storms.plans[number as usize].groups;
+        let lost = groups.iter().any(|group| !group.survives_without(is_out));
+        self.excused |= lost;
+        lost
     }
 
     /// Given decisions that found nothing to decide.
@@ -471,20 +466,6 @@ impl Storms {
 
     pub(super) fn state(&mut self, at: FaultRef) -> &mut Outcome {
         &mut self.plans[at.plan as usize].faults[at.fault as usize]
-    }
-
-    /// Has a node lose power at the given pass of a named point.
-    pub(super) fn arm(&mut self, at: FaultRef, node: NodeId, point: &str, pass: u32) {
-        let armed = self.armed.entry((node, point.to_owned())).or_default();
-        armed.push((at, pass));
-    }
-
-    /// No node loses power at a named point because of a fault any more.
-    pub(super) fn disarm(&mut self, at: FaultRef) {
-        for armed in self.armed.values_mut() {
-            armed.retain(|(other, _)| *other != at);
-        }
-        self.armed.retain(|_, armed| !armed.is_empty());
     }
 
     /// How faults have a node stand still, if they do; the first that began decides.

@@ -28,7 +28,7 @@ impl World {
             | FaultKind::Suspend => unreachable!("the life of nodes is the executor's"),
             FaultKind::CrashAt { point, pass } => {
                 for node in nodes {
-                    self.storms.arm(at, *node, point, *pass);
+                    self.storms.points.arm(at, *node, point, *pass);
                 }
                 Undo::Nothing
             }
@@ -105,6 +105,10 @@ impl World {
                     .for_each(|node| self.fill_disk(at, *node, *room_bytes));
                 Undo::Nothing
             }
+            FaultKind::Buggify { .. } => {
+                self.storms.points.buggify(at, nodes);
+                Undo::Nothing
+            }
             FaultKind::DropCache => {
                 for &node in nodes {
                     let wall_ns = self.shown_ns(node);
@@ -132,7 +136,7 @@ impl World {
             }
             Undo::Rollback(_) => unreachable!("the life of nodes is the executor's"),
         }
-        self.storms.disarm(at);
+        self.storms.points.disarm(at);
         for (node, now) in self.storms.drift.end(at, add) {
             self.set_drift(node, now.either());
         }

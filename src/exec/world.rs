@@ -8,6 +8,7 @@ use super::failure::{Failed, Failure, Moment, WaitingTask};
 use super::node::Node;
 use super::panics::OnPanic;
 use super::policy::Policy;
+use super::property::Properties;
 use super::storm::Storms;
 use super::wait::Waiters;
 use crate::fault::Decisions;
@@ -51,6 +52,10 @@ pub(crate) struct World {
     pub(crate) storms: Storms,
     /// Decisions of another run, which this one takes over as far as they go.
     pub(crate) given: Decisions,
+    /// What was seen of properties.
+    pub(crate) properties: Properties,
+    /// A stall was forgiven, since a group had lost its quorum.
+    pub(crate) excused: bool,
     /// The decisions of this run.
     pub(crate) made: Decisions,
 }
@@ -103,6 +108,8 @@ impl World {
             storms: Storms::default(),
             given: Decisions::default(),
             made: Decisions::default(),
+            properties: Properties::new(),
+            excused: false,
         }
     }
 

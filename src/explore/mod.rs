@@ -6,6 +6,7 @@
 
 mod crashes;
 mod diverge;
+mod fingerprint;
 
 pub use crate::model::disk::Profile;
 #[doc(hidden)]
@@ -15,3 +16,4 @@ pub use crashes::{
     explore_crashes, explore_crashes_on_node,
 };
 pub use diverge::{Difference, Divergence, first_difference};
+pub use fingerprint::Fingerprint;

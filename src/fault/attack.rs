@@ -107,6 +107,8 @@ attacks! {
     DiskFull = "disk_full";
     /// A node's disk is slow.
     DiskSlow = "disk_slow";
+    /// Marked places of the programs take their rare way.
+    Buggify = "buggify";
     /// A node loses its disk.
     Wipe = "wipe";
     /// A node's disk is rolled back to what it was.
@@ -433,6 +435,14 @@ impl Attack {
                     ..DiskLatency::default()
                 };
                 on(node(), FaultKind::DiskLatency(latency))
+            }
+            Self::Buggify => {
+                let fault = FaultKind::Buggify {
+                    sites: Vec::new(),
+                    active: Probability::percent(25),
+                    fires: Probability::percent(25),
+                };
+                on(Target::Nodes(field.victims.clone()), fault)
             }
             Self::Wipe => on(node(), FaultKind::Wipe),
             Self::Rollback => on(node(), FaultKind::Rollback),

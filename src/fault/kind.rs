@@ -117,6 +117,17 @@ pub enum FaultKind {
         /// How many; 0 is none.
         room_bytes: u64,
     },
+    /// Places of the programs of nodes that are marked by [`buggify!`](crate::buggify) take their
+    /// rare way.
+    Buggify {
+        /// The names of places; none are all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sites: Vec<String>,
+        /// The chance that a place is active in a run at all.
+        active: Probability,
+        /// The chance that an active place takes the rare way, each time.
+        fires: Probability,
+    },
     /// The page caches of nodes drop what is on the disk. It is not undone.
     DropCache,
 }
@@ -195,6 +206,7 @@ impl FaultKind {
             | Self::Disk { .. }
             | Self::DiskLatency(_)
             | Self::DiskFull { .. }
+            | Self::Buggify { .. }
             | Self::DropCache => Aim::Nodes,
             Self::Cut
             | Self::Flap { .. }
@@ -265,6 +277,7 @@ impl FaultKind {
             Self::Disk { .. } => "disk",
             Self::DiskLatency(_) => "disk_latency",
             Self::DiskFull { .. } => "disk_full",
+            Self::Buggify { .. } => "buggify",
             Self::DropCache => "drop_cache",
         }
     }
@@ -294,6 +307,7 @@ impl FaultKind {
             Self::Disk { faults, .. } => faults.families(),
             Self::DiskLatency(_) => vec![Family::DiskStall],
             Self::DiskFull { .. } => vec![Family::NoSpace],
+            Self::Buggify { .. } => vec![Family::Buggify],
             Self::DropCache => Vec::new(),
         }
     }
@@ -406,6 +420,18 @@ impl fmt::Display for FaultKind {
             Self::Gray { loss } => write!(f, "{name} {loss}"),
             Self::Delay { by } => write!(f, "{name} {by}"),
             Self::DiskFull { room_bytes } => write!(f, "{name} {room_bytes} bytes of room"),
+            Self::Buggify {
+                sites,
+                active,
+                fires,
+            } => {
+                let sites = if sites.is_empty() {
+                    "everywhere".to_owned()
+                } else {
+                    sites.join(", ")
+                };
+                write!(f, "{name} {sites}, {active} of places, {fires} of passes")
+            }
             Self::Link(change) => write_changes(f, name, change),
             Self::Lookup(change) => write_changes(f, name, change),
             Self::Disk { scope, faults } => {

@@ -4,6 +4,7 @@
 //! are how that is noticed. Models count; judges read.
 
 use core::fmt;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -182,6 +183,10 @@ families! {
     /// A node runs nothing for a while and its monotonic clock stands still.
     Suspend = "process.suspend",
         "a task became ready or a timer fell due while the node was suspended";
+    /// A marked place of a program takes its rare way.
+    ///
+    /// Offered: the program came to an active place. Fired: it took the rare way.
+    Buggify = "program.buggify", "it took the rare way";
     /// A node's clocks run fast or slow.
     ClockDrift = "clock.drift", "the program read a clock, or armed a timer, at the changed rate";
     /// A node's wall clock jumps.
@@ -196,10 +201,30 @@ impl fmt::Display for Family {
     }
 }
 
-/// One [`FaultCounter`] for each [`Family`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One [`FaultCounter`] for each [`Family`]. In files it is a map of those that were offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    from = "BTreeMap<Family, FaultCounter>",
+    into = "BTreeMap<Family, FaultCounter>"
+)]
 pub struct FaultCounters {
     counters: [FaultCounter; Family::ALL.len()],
+}
+
+impl From<BTreeMap<Family, FaultCounter>> for FaultCounters {
+    fn from(map: BTreeMap<Family, FaultCounter>) -> Self {
+        let mut counters = Self::default();
+        for (family, counter) in map {
+            counters.counters[family as usize] = counter;
+        }
+        counters
+    }
+}
+
+impl From<FaultCounters> for BTreeMap<Family, FaultCounter> {
+    fn from(counters: FaultCounters) -> Self {
+        counters.iter().collect()
+    }
 }
 
 impl Default for FaultCounters {

@@ -165,6 +165,9 @@ kinds! {
     FaultEnded = "fault ended";
     /// A program passed a named point; subject: hash of its name.
     PointPassed = "point passed";
+    /// A program came to a place that may take a rare way; subject: hash of its name, value: 1 if
+    /// it does.
+    Buggified = "buggify";
 }
 
 /// One thing that happened.

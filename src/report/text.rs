@@ -139,6 +139,7 @@ impl Report<'_> {
             }
             Failure::Livelock { busy, .. } => ("  tasks that keep running:", busy),
             Failure::Panic { .. }
+            | Failure::Violation { .. }
             | Failure::Error { .. }
             | Failure::StepLimit { .. }
             | Failure::Escape { .. }

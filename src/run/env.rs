@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use tracing::level_filters::LevelFilter;
 
 use super::doctor::Order;
+use super::worker;
 use crate::sim::Config;
 
 /// What the environment asks for.
@@ -18,6 +19,10 @@ pub(crate) struct Settings {
     pub(crate) log: Option<LevelFilter>,
     /// `STORMGLASS_SCENARIO`: replay this file, with its seed, whatever `seeds` says.
     pub(crate) scenario: Option<PathBuf>,
+    /// The socket of the runner that this process is a worker of, if it is.
+    pub(crate) worker: Option<PathBuf>,
+    /// How many bytes of memory a worker may use.
+    pub(crate) worker_memory: Option<u64>,
     /// What the doctor started this process for, if it did.
     pub(crate) order: Option<Order>,
 }
@@ -111,6 +116,12 @@ fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> 
         settings.log = Some(level);
     }
     settings.scenario = variable("STORMGLASS_SCENARIO").map(PathBuf::from);
+    settings.worker = variable(worker::SOCKET).map(PathBuf::from);
+    if let Some(text) = variable(worker::MEMORY) {
+        let bytes = text.parse();
+        let wrong = |_| format!("{} is `{text}`: give a number of bytes", worker::MEMORY);
+        settings.worker_memory = Some(bytes.map_err(wrong)?);
+    }
     settings.order = variable(Order::VARIABLE)
         .map(|text| Order::parse(&text))
         .transpose()?;

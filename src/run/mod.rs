@@ -8,6 +8,7 @@ mod doctor;
 pub(crate) mod env;
 mod scenario;
 mod thread;
+pub mod worker;
 
 use std::future::Future;
 use std::panic::Location;
@@ -162,6 +163,9 @@ fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
     }
     if let Err(error) = config.validate() {
         panic!("the configuration of `{name}` makes no sense: {error}");
+    }
+    if let Some(socket) = &settings.worker {
+        worker::serve(socket, name, &config, settings, test);
     }
     let given = scenario.as_ref().map(|scenario| scenario.decisions.clone());
     let given = given.unwrap_or_default();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::exec::{Failed, Failure, Progress};
+use crate::exec::{Failed, Failure, Progress, Properties};
 use crate::fault::Decisions;
 use crate::kernel::{Digest, FaultCounters};
 use crate::sim::{Builder, Config, Outcome, Sim};
@@ -152,7 +152,9 @@ fn hang<T>(seed: u64, after: Duration, progress: &Progress) -> Outcome<T> {
         steps: 0,
         end,
         counters: FaultCounters::default(),
+        properties: Properties::new(),
         decisions: Decisions::default(),
+        excused: false,
         stale: Vec::new(),
         policy: crate::Policy::default(),
         escaped: Vec::new(),

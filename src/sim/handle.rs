@@ -25,6 +25,13 @@ impl Sim {
         }
     }
 
+    /// # Panics
+    /// If this thread runs another simulation, or none.
+    #[track_caller]
+    pub(super) fn check_owner(&self) {
+        self.owner.check();
+    }
+
     /// A node to be made.
     ///
     /// Its name is its host name, and the key of everything random about it: the same name gives

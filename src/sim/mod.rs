@@ -4,6 +4,7 @@
 //! that a test asks for.
 
 mod builder;
+mod claims;
 mod clock;
 mod config;
 mod disk;
@@ -38,6 +39,7 @@ pub use packet::Packet;
 pub(crate) use recorded::{acknowledge, record};
 pub use storm::Storm;
 
+pub use crate::exec::Every;
 pub use crate::model::Shift;
 pub use crate::model::net::PacketKind;
 pub use crate::model::process::State;

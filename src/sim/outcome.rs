@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::exec::{Failed, Moment, Policy};
+use crate::exec::{Failed, Moment, Policy, Properties};
 use crate::fault::Decisions;
 use crate::kernel::{Digest, FaultCounters, NodeId, Ring, SimTime, Step};
 use crate::sys::EscapeKind;
@@ -24,8 +24,13 @@ pub struct Outcome<T> {
     pub end: SimTime,
     /// What the faults did.
     pub counters: FaultCounters,
+    /// What was seen of properties.
+    pub properties: Properties,
     /// What was decided for the run besides its seed and configuration.
     pub decisions: Decisions,
+    /// Whether a stall was forgiven, since a group had lost its quorum
+    /// ([`Storm::quiet`](super::Storm::quiet)).
+    pub excused: bool,
     /// Of the decisions that the run was given, those that found nothing to decide: each in a few
     /// words. A run with any may say nothing about the failure that the decisions are from.
     pub stale: Vec<String>,

@@ -46,6 +46,11 @@ impl Storm {
         context::alive(|context| context.heal_storm(self.number));
     }
 
+    /// Whether a stall is forgiven, since a group has lost its quorum; then the run is excused.
+    pub(super) fn excuse(&self) -> bool {
+        context::world(|world, _| world.excuse(self.number))
+    }
+
     /// The plan.
     #[must_use]
     #[track_caller]

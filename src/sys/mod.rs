@@ -78,6 +78,7 @@
 mod entropy;
 mod escape;
 mod inside;
+mod limit;
 mod place;
 pub(crate) mod probe;
 #[cfg(all(
@@ -92,6 +93,7 @@ pub(crate) use entropy::seed_thread;
 pub(crate) use escape::Escape;
 pub use escape::EscapeKind;
 pub(crate) use inside::{Hooks, Verdict, enter, is_inside, outside};
+pub(crate) use limit::limit_memory;
 
 /// Whether std's clocks, hash keys and escapes are intercepted in this build.
 ///

@@ -1,0 +1,262 @@
+//! A worker: this test's process, when it runs what the runner of a campaign asks for.
+//!
+//! Owns the messages between the two, one line of JSON each, and the loop that serves them. The
+//! runner starts the test's program with [`SOCKET`] in its environment and the test's name as the
+//! only one to run; the first call of [`run`](super::run) in it connects there, serves until the
+//! socket closes, and ends the process. Whatever ends the process before, the runner knows by
+//! [`Message::Began`] which run it was.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::env::Settings;
+use super::thread::Keep;
+use super::{RING, Scenario, Test, attempt, was_given_up};
+use crate::exec::Properties;
+use crate::explore::Fingerprint;
+use crate::fault::Decisions;
+use crate::kernel::FaultCounters;
+use crate::report::text;
+use crate::sim::{Config, Outcome};
+use crate::sys;
+
+/// The environment variable that holds the path of the runner's socket.
+pub const SOCKET: &str = "STORMGLASS_WORKER";
+/// The environment variable that holds how many bytes of memory a worker may use; absent is
+/// without limit.
+pub const MEMORY: &str = "STORMGLASS_WORKER_MEMORY";
+
+/// What a runner asks a worker for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Job {
+    /// Some seeds, with the test's own configuration.
+    Seeds {
+        /// The first.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
+    /// A scenario.
+    Scenario {
+        /// The scenario.
+        scenario: Box<Scenario>,
+        /// Whether to write the report, if it fails: it takes a second run.
+        report: bool,
+    },
+}
+
+/// What a worker tells its runner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Message {
+    /// It is there. The first message.
+    Ready {
+        /// The test's name.
+        test: String,
+        /// The test's own configuration.
+        config: Box<Config>,
+    },
+    /// A run begins.
+    Began {
+        /// Its seed.
+        seed: u64,
+    },
+    /// A run is over.
+    Ran(Box<Ran>),
+    /// A job is done.
+    Idle,
+}
+
+/// What a run gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ran {
+    /// Its seed.
+    pub seed: u64,
+    /// The digest of all that happened, as 32 hex digits; empty if the run was given up.
+    pub digest: String,
+    /// Steps of the trace.
+    pub steps: u64,
+    /// Virtual time at the end, in nanoseconds.
+    pub virtual_ns: u64,
+    /// What the faults did.
+    pub counters: FaultCounters,
+    /// What was seen of properties.
+    pub properties: Properties,
+    /// Whether a stall was forgiven, since a quorum was lost.
+    pub excused: bool,
+    /// Given decisions that found nothing to decide.
+    pub stale: Vec<String>,
+    /// How it failed, if it did.
+    pub failed: Option<Box<FailedRun>>,
+}
+
+/// How a run failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailedRun {
+    /// All that is needed to run it again.
+    pub scenario: Scenario,
+    /// Which failure it is.
+    pub fingerprint: Fingerprint,
+    /// The report, if it was asked for.
+    pub report: Option<String>,
+}
+
+/// Serves a runner until it hangs up, and ends the process.
+pub(super) fn serve(
+    socket: &Path,
+    name: &str,
+    config: &Config,
+    settings: &Settings,
+    test: &Test,
+) -> ! {
+    let code = match try_serve(socket, name, config, settings, test) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("stormglass: the worker of `{name}` lost its runner: {error}");
+            LOST
+        }
+    };
+    std::process::exit(code)
+}
+
+/// What a worker exits with whose runner is gone.
+const LOST: i32 = 96;
+
+fn try_serve(
+    socket: &Path,
+    name: &str,
+    config: &Config,
+    settings: &Settings,
+    test: &Test,
+) -> io::Result<()> {
+    if let Some(bytes) = settings.worker_memory {
+        sys::limit_memory(bytes)?;
+    }
+    let stream = UnixStream::connect(socket)?;
+    let jobs = BufReader::new(stream.try_clone()?);
+    let mut worker = Worker {
+        stream,
+        name,
+        settings,
+        test,
+    };
+    worker.tell(&Message::Ready {
+        test: name.to_owned(),
+        config: Box::new(config.clone()),
+    })?;
+    for line in jobs.lines() {
+        match serde_json::from_str(&line?)? {
+            Job::Seeds { first, count } => {
+                for seed in first..first.saturating_add(count) {
+                    worker.run(config, seed, &Decisions::default(), None)?;
+                }
+            }
+            Job::Scenario { scenario, report } => {
+                let (seed, given) = (scenario.seed, &scenario.decisions);
+                worker.run(&scenario.config, seed, given, Some(report))?;
+            }
+        }
+        worker.tell(&Message::Idle)?;
+    }
+    Ok(())
+}
+
+struct Worker<'a> {
+    stream: UnixStream,
+    name: &'a str,
+    settings: &'a Settings,
+    test: &'a Test,
+}
+
+impl Worker<'_> {
+    fn tell(&mut self, message: &Message) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        self.stream.write_all(&line)
+    }
+
+    fn run(
+        &mut self,
+        config: &Config,
+        seed: u64,
+        given: &Decisions,
+        report: Option<bool>,
+    ) -> io::Result<()> {
+        self.tell(&Message::Began { seed })?;
+        let outcome = attempt(config, seed, given, Keep::Nothing, self.settings, self.test);
+        let given_up = was_given_up(&outcome);
+        let failed = self.failed(config, &outcome, report == Some(true));
+        self.tell(&Message::Ran(Box::new(Ran {
+            seed,
+            digest: if given_up {
+                String::new()
+            } else {
+                outcome.digest.to_string()
+            },
+            steps: outcome.steps,
+            virtual_ns: outcome.end.as_nanos(),
+            counters: outcome.counters,
+            properties: outcome.properties,
+            excused: outcome.excused,
+            stale: outcome.stale,
+            failed,
+        })))?;
+        if given_up {
+            // Its thread cannot be stopped, and must not take the time of other runs.
+            std::process::exit(0);
+        }
+        Ok(())
+    }
+
+    fn failed(
+        &self,
+        config: &Config,
+        outcome: &Outcome<Result<(), String>>,
+        wants_report: bool,
+    ) -> Option<Box<FailedRun>> {
+        let failed = outcome.failed.as_ref()?;
+        let digest = outcome.digest.to_string();
+        let (seed, decisions) = (outcome.seed, &outcome.decisions);
+        let replayed = (wants_report && !was_given_up(outcome)).then(|| {
+            let keep = Keep::Last(RING);
+            attempt(config, seed, decisions, keep, self.settings, self.test)
+        });
+        let report = wants_report.then(|| {
+            let second = replayed
+                .as_ref()
+                .map(|replayed| replayed.digest.to_string());
+            let report = text::Report {
+                name: self.name,
+                seed,
+                failed,
+                replay: &self.settings.replay_command(self.name, seed, false),
+                saved: "",
+                first: &digest,
+                second: second.as_deref(),
+                ring: replayed
+                    .as_ref()
+                    .and_then(|replayed| replayed.ring.as_ref()),
+                node_names: &outcome.node_names,
+                policy: outcome.policy,
+                decisions,
+                escaped: &outcome.escaped,
+                scenario: None,
+            };
+            report.to_string()
+        });
+        let fingerprint = Fingerprint::of(failed);
+        Some(Box::new(FailedRun {
+            scenario: Scenario::new(self.name, config, seed, decisions, failed, digest),
+            fingerprint,
+            report,
+        }))
+    }
+}
