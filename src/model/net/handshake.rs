@@ -229,10 +229,8 @@ impl Fabric {
             .expect("the caller has it");
         let node = connection.end(Side::Server).node;
         if node != NOWHERE {
-            let boot = self.host(node).boot;
             let event = NetEvent::Syn {
                 connection: client.connection,
-                boot,
                 marks: Marks::NONE,
             };
             self.send_packet(fx, client, event);
@@ -294,13 +292,7 @@ impl Fabric {
         }
     }
 
-    pub(super) fn on_syn<F: Effects>(
-        &mut self,
-        fx: &mut F,
-        connection: SocketId,
-        boot: u32,
-        marks: Marks,
-    ) {
+    pub(super) fn on_syn<F: Effects>(&mut self, fx: &mut F, connection: SocketId, marks: Marks) {
         let server = EndId {
             connection,
             side: Side::Server,
@@ -308,11 +300,8 @@ impl Fabric {
         let Some(entry) = self.connections.get(connection) else {
             return;
         };
-        let (node, state) = (entry.end(Side::Server).node, entry.end(Side::Server).state);
+        let state = entry.end(Side::Server).state;
         let asks = entry.end(Side::Client).state == State::Asking;
-        if self.host(node).boot != boot {
-            return;
-        }
         let side = entry.asking_side();
         if side == Side::Alone && !mutant::is(Mutant::NoConnectionToItself) {
             // It asks and is asked: a simultaneous open (RFC 9293, 3.5), with itself.

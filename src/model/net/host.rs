@@ -24,8 +24,6 @@ const EPHEMERAL_LAST: u16 = 60_999;
 pub(super) struct Host {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) up: bool,
-    /// How often the host has lost power. What was sent to an earlier boot does not arrive.
-    pub(super) boot: u32,
     pub(super) udp: Ports,
     pub(super) tcp: Ports,
     pub(super) flows: Flows,
@@ -90,7 +88,6 @@ impl Host {
         Self {
             addresses,
             up: true,
-            boot: 0,
             udp: Ports::default(),
             tcp: Ports::default(),
             flows: Flows::default(),

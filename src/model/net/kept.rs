@@ -229,9 +229,7 @@ impl Fabric {
         let end = connection.end(to.side);
         let asks = connection.end(Side::Client).state == State::Asking;
         let matters = match event {
-            NetEvent::Syn { boot, .. } => {
-                asks && end.state == State::Void && self.host(end.node).boot == boot
-            }
+            NetEvent::Syn { .. } => asks && end.state == State::Void,
             NetEvent::SynAck { .. } => asks,
             NetEvent::Established { .. } => end.state == State::Answering,
             NetEvent::Segment { sender, serial } => {

@@ -26,10 +26,12 @@
 //! up after 15 such waits, after nine questions of keep-alive, and without a program a minute after
 //! its end has arrived.
 //!
-//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. A
-//! datagram, or a first packet that asks for a connection, does not reach a host whose power was
-//! lost while it was in flight, even if it is up again; what belongs to a connection does, and the
-//! host, which knows of none, answers with a reset.
+//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. One in
+//! flight when its receiver dies comes to whatever it finds: addresses say for whom a packet is, and
+//! no network knows of restarts. So an old datagram comes to the next program that binds its port,
+//! an old asking for a connection to the next that listens there, and what belongs to a connection
+//! that the host has forgotten is answered with a reset. Only while its host is down a packet is
+//! lost.
 //!
 //! All hosts are on one network without parts: 255.255.255.255 means each of them, and no other
 //! address but 127.255.255.255, within a host, is a broadcast. A host has two interfaces: `lo`, of
@@ -125,12 +127,8 @@ pub(crate) enum NetEvent {
         by: NodeId,
         marks: Marks,
     },
-    /// The asking of a connection arrives at the host as it was booted then.
-    Syn {
-        connection: SocketId,
-        boot: u32,
-        marks: Marks,
-    },
+    /// The asking of a connection arrives.
+    Syn { connection: SocketId, marks: Marks },
     /// The answer to it arrives.
     SynAck { connection: SocketId, marks: Marks },
     /// The answer to that arrives.
@@ -343,7 +341,6 @@ impl Fabric {
             let host = self.host_mut(node);
             host.forget();
             host.up = false;
-            host.boot += 1;
         }
     }
 
@@ -378,11 +375,7 @@ impl Fabric {
             | NetEvent::Established { .. }
             | NetEvent::Reset { .. }
                 if self.swallows(event) => {}
-            NetEvent::Syn {
-                connection,
-                boot,
-                marks,
-            } => self.on_syn(fx, connection, boot, marks),
+            NetEvent::Syn { connection, marks } => self.on_syn(fx, connection, marks),
             NetEvent::SynAck { connection, marks } => self.on_syn_ack(fx, connection, marks),
             NetEvent::Established { connection, marks } => {
                 self.on_established(fx, connection, marks);

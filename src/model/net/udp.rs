@@ -221,7 +221,6 @@ impl Fabric {
             from: SocketAddr::new(route.source, local.port()),
             to_node: route.node,
             to: SocketAddr::new(route.to, to.port()),
-            boot: 0,
             bytes: Vec::new(),
             marks: Marks::NONE,
             flip: None,
@@ -271,7 +270,6 @@ impl Fabric {
         let flight = self.wire.send_datagram(fx, node, to_node, size);
         match flight.passage {
             Passage::Arrives { at, marks } => {
-                packet.boot = self.host(to_node).boot;
                 if let Some(copy) = flight.copy {
                     let packet = Packet {
                         marks: Marks::of(Family::Duplicate),
@@ -450,15 +448,14 @@ impl Fabric {
     pub(super) fn on_datagram<F: Effects>(&mut self, fx: &mut F, slot: u32) {
         let packet = self.packets.get(slot);
         let (from_node, from, to_node) = (packet.from_node, packet.from, packet.to_node);
-        let (boot, length) = (packet.boot, packet.bytes.len() as u64);
+        let length = packet.bytes.len() as u64;
         let delivered = if self.wire.blocks(from_node, to_node) {
             if self.would_receive(slot) {
                 self.wire.effective(Family::Partition);
             }
             false
         } else {
-            let host = self.host(to_node);
-            host.up && host.boot == boot && self.receive(fx, slot)
+            self.host(to_node).up && self.receive(fx, slot)
         };
         if !delivered {
             self.packets.release(slot);
@@ -502,8 +499,7 @@ impl Fabric {
     /// Whether a datagram would reach a socket if it arrived now.
     pub(super) fn would_receive(&self, slot: u32) -> bool {
         let packet = self.packets.get(slot);
-        let (node, length) = (packet.to_node, packet.bytes.len());
-        self.host(node).boot == packet.boot && self.has_room(node, packet.from, packet.to, length)
+        self.has_room(packet.to_node, packet.from, packet.to, packet.bytes.len())
     }
 
     /// Whether there is a socket for a datagram of that length, with room for it.

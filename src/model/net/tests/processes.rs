@@ -123,27 +123,70 @@ fn what_a_host_had_sent_still_arrives_after_its_crash() {
 }
 
 #[test]
-fn packets_for_an_older_boot_are_lost() {
+fn a_datagram_in_flight_comes_to_whoever_has_its_port_then() {
+    for how in [Death::Kill, Death::Crash] {
+        let mut world = World::new();
+        let a = world.bind(A, "0.0.0.0:9");
+        world.net.udp_connect(a, address("10.0.0.2:9")).unwrap();
+        world.bind(B, "0.0.0.0:9");
+        let send = |world: &mut World, text: &[u8]| {
+            world.net.udp_send(&mut world.fx, a, text).unwrap();
+        };
+        send(&mut world, b"while it is down");
+        world.die(B, how);
+        world.run(MS);
+        world.restart(B);
+        world.run(MS);
+        match how {
+            Death::Kill => assert_eq!(code(world.receive(a)), libc::ECONNREFUSED),
+            Death::Crash => assert_eq!(world.receive(a).unwrap(), None, "silence"),
+        }
+        send(&mut world, b"old");
+        world.die(B, how);
+        world.restart(B);
+        let next = world.bind(B, "0.0.0.0:9");
+        world.run(MS);
+        assert_eq!(world.receive_all(next), [b"old"], "{how:?}");
+        send(&mut world, b"elsewhere");
+        world.die(B, how);
+        world.restart(B);
+        world.bind(B, "0.0.0.0:10");
+        world.run(2 * MS);
+        assert_eq!(code(world.receive(a)), libc::ECONNREFUSED, "{how:?}");
+    }
+}
+
+#[test]
+fn an_asking_in_flight_is_answered_by_whoever_listens_then() {
+    for listens in [true, false] {
+        let mut world = World::new();
+        world.listen(B, "0.0.0.0:80");
+        let early = world.connect(A, "10.0.0.2:80");
+        world.die(B, Death::Crash);
+        world.restart(B);
+        let listener = listens.then(|| world.listen(B, "0.0.0.0:80"));
+        world.run(3 * MS);
+        match listener {
+            Some(listener) => {
+                assert_eq!(done(world.net.connected(early).unwrap()), Some(()));
+                assert!(world.accept(listener).is_some());
+            }
+            None => assert_eq!(code(world.net.connected(early)), libc::ECONNREFUSED),
+        }
+    }
+}
+
+#[test]
+fn a_segment_in_flight_meets_a_reset_from_the_next_boot() {
     let mut world = World::new();
-    let a = world.bind(A, "0.0.0.0:9");
-    world.bind(B, "0.0.0.0:9");
-    world.send_to(a, b"old", "10.0.0.2:9").unwrap();
-    let early = world.connect(A, "10.0.0.2:80");
+    let (client, _, _) = world.pair();
+    world.write(client, b"old").unwrap();
     world.die(B, Death::Crash);
     world.restart(B);
-    let b = world.bind(B, "0.0.0.0:9");
-    world.listen(B, "0.0.0.0:80");
-    world.run(10 * MS);
-    assert_eq!(world.receive_all(b), [b""; 0]);
-    assert!(done(world.net.connected(early).unwrap()).is_none());
-    world.run(S);
-    assert!(
-        done(world.net.connected(early).unwrap()).is_some(),
-        "it asked again"
-    );
-    world.send_to(a, b"new", "10.0.0.2:9").unwrap();
-    world.run(MS);
-    assert_eq!(world.receive_all(b), [b"new"]);
+    let listener = world.listen(B, "0.0.0.0:80");
+    world.run(2 * MS);
+    assert_eq!(code(world.read(client)), libc::ECONNRESET);
+    assert!(world.accept(listener).is_none());
 }
 
 #[test]

@@ -23,8 +23,6 @@ pub(super) struct Packet {
     pub(super) from: SocketAddr,
     pub(super) to_node: NodeId,
     pub(super) to: SocketAddr,
-    /// The boot of the receiving host for which it was sent.
-    pub(super) boot: u32,
     pub(super) bytes: Vec<u8>,
     pub(super) marks: Marks,
     /// Bits are flipped, decided by this number.
