@@ -88,6 +88,11 @@ families! {
     ///
     /// Offered: a datagram was sent on a link that may hold some up. Fired: it was held up.
     Reorder = "net.reorder", "a program received a datagram that came later than it would have";
+    /// A datagram comes once more, long after the first time.
+    ///
+    /// Offered: a datagram that arrives was sent on a link that replays some. Fired: it will come
+    /// once more.
+    Replay = "net.replay", "a program received it once more";
     /// A link takes longer for a while.
     ///
     /// Offered: a packet was sent on a link with a delay. Fired: the delay drawn is above zero.

@@ -146,6 +146,22 @@ impl Network {
         self.begin(LinkFault::Delay(by), links)
     }
 
+    /// Has datagrams of links come once more, each with a chance and so long after the first time
+    /// as drawn from `after`: old packets, which may find another incarnation of their receiver, or
+    /// of their sender, than the one for which they were sent. Copies on their way come after the
+    /// fault has ended too.
+    ///
+    /// A stream has no need of this: bytes that come once more are known by their place in it, and
+    /// those of a connection that is forgotten are answered with a reset.
+    ///
+    /// # Panics
+    /// If the distribution makes no sense.
+    #[track_caller]
+    pub fn replay(&self, links: Links, chance: Probability, after: Distribution) -> Fault {
+        check("after", &after);
+        self.begin(LinkFault::Replay { chance, after }, links)
+    }
+
     /// Clogs links: packets are kept where they would have arrived, and go on in order when the
     /// fault ends.
     #[track_caller]

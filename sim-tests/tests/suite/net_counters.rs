@@ -172,6 +172,12 @@ fn delay(sim: &Sim, from: Node, to: Node) {
     sim.network().delay(link(from, to), by);
 }
 
+fn replay(sim: &Sim, from: Node, to: Node) {
+    let after = Distribution::Constant(50 * MS);
+    sim.network()
+        .replay(link(from, to), Probability::ALWAYS, after);
+}
+
 /// A datagram of four bytes, 32 with its headers, takes 5 ms.
 fn slow(sim: &Sim, from: Node, to: Node) {
     set(sim, from, to, |link| {
@@ -232,6 +238,10 @@ fn each_family_counts_what_it_offers_does_and_changes() {
         (Family::Reorder, reorder, Datagrams, Deaf, [10, 10, 0]),
         (Family::Reorder, reorder, Datagrams, Dies, [10, 10, 0]),
         (Family::Reorder, reorder, Bytes, Reads, [0, 0, 0]),
+        (Family::Replay, replay, Datagrams, Reads, [10, 10, 10]),
+        (Family::Replay, replay, Datagrams, Deaf, [10, 10, 0]),
+        (Family::Replay, replay, Datagrams, Dies, [10, 10, 0]),
+        (Family::Replay, replay, Bytes, Reads, [0, 0, 0]),
         (Family::Delay, delay, Datagrams, Reads, [10, 10, 10]),
         (Family::Delay, delay, Datagrams, Deaf, [10, 10, 0]),
         (Family::Delay, delay, Datagrams, Dies, [10, 10, 0]),
@@ -277,7 +287,7 @@ fn each_family_counts_what_it_offers_does_and_changes() {
 
 #[test]
 fn a_family_that_never_acts_is_not_there() {
-    let no_faults: [(Family, Begin); 10] = [
+    let no_faults: &[(Family, Begin)] = &[
         (Family::Partition, |sim, _, _| {
             sim.network().cut_links(Links::one_way(&[], &[]));
         }),
@@ -301,6 +311,11 @@ fn a_family_that_never_acts_is_not_there() {
                 link.reorder_delay = Distribution::Constant(50 * MS);
             });
         }),
+        (Family::Replay, |sim, from, to| {
+            let after = Distribution::Constant(50 * MS);
+            let never = Probability::new(0, 9);
+            sim.network().replay(link(from, to), never, after);
+        }),
         (Family::Delay, |sim, from, to| {
             let by = Distribution::Constant(Duration::ZERO);
             sim.network().delay(link(from, to), by);
@@ -317,7 +332,7 @@ fn a_family_that_never_acts_is_not_there() {
     ];
     for traffic in [Datagrams, Bytes, Segments, Connect] {
         let (_, plain) = run(|_, _, _| {}, traffic, Reads, constant());
-        for (family, begin) in no_faults {
+        for (family, begin) in no_faults.iter().copied() {
             let (counters, digest) = run(begin, traffic, Reads, constant());
             assert_eq!(count(&counters, family), [0, 0, 0], "{family}, {traffic:?}");
             assert_eq!(digest, plain, "{family}, {traffic:?}");

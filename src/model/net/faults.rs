@@ -4,7 +4,8 @@
 //! it goes on.
 
 use super::connection::{Owner, State};
-use super::trouble::{Change, Pair};
+use super::link_fault::Pair;
+use super::trouble::Change;
 use super::{Effects, Fabric, LinkFault, LinkFaultId, NetEvent};
 use crate::kernel::{EntityKey, Family, Kind, NodeId, Point, SimTime};
 

@@ -9,9 +9,9 @@ use core::time::Duration;
 
 use super::connection::{EndId, HEADER_BYTES, Owner, State};
 use super::flows::Parting;
+use super::link_fault::Pair;
 use super::marks::Marks;
 use super::pipe::Segment;
-use super::trouble::Pair;
 use super::wire::{LOOPBACK_MTU_BYTES, Passage, Start};
 use super::{Effects, Fabric, NetEvent};
 use crate::kernel::{Family, Kind, SimTime};

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::connection::{EndId, Owner, Side, State};
+use super::link_fault::Pair;
 use super::marks::Marks;
-use super::trouble::{Pair, Stop};
+use super::trouble::Stop;
 use super::{Effects, Fabric, NetEvent};
 use crate::kernel::{Kind, NodeId, SimTime};
 

@@ -27,11 +27,11 @@
 //! its end has arrived.
 //!
 //! A packet in flight when its link is cut is lost if the link is still cut at its arrival. One in
-//! flight when its receiver dies comes to whatever it finds: addresses say for whom a packet is, and
-//! no network knows of restarts. So an old datagram comes to the next program that binds its port,
-//! an old asking for a connection to the next that listens there, and what belongs to a connection
-//! that the host has forgotten is answered with a reset. Only while its host is down a packet is
-//! lost.
+//! flight when its receiver dies comes to whatever it finds: addresses say for whom a packet is,
+//! and no network knows of restarts. So an old datagram comes to the next program that binds its
+//! port, an old asking for a connection to the next that listens there, and what belongs to a
+//! connection that the host has forgotten is answered with a reset. Only while its host is down a
+//! packet is lost.
 //!
 //! All hosts are on one network without parts: 255.255.255.255 means each of them, and no other
 //! address but 127.255.255.255, within a host, is a broadcast. A host has two interfaces: `lo`, of
@@ -44,6 +44,7 @@
 //! without the index of their interface.
 
 mod addr;
+mod burdens;
 mod connection;
 mod dns;
 mod faults;
@@ -54,6 +55,7 @@ mod handshake;
 mod host;
 mod kept;
 mod link;
+mod link_fault;
 mod links;
 mod map;
 mod marks;
@@ -85,13 +87,14 @@ pub(crate) use host::Reuse;
 pub(crate) use kept::InFlight;
 pub use kept::PacketKind;
 pub use link::{Bandwidth, LinkConfig, LinkError};
+pub(crate) use link_fault::{LinkFault, Pair};
 #[cfg(feature = "mutants")]
 pub use mutant::{Mutant, with_mutant};
 pub(crate) use options::Options;
 pub(crate) use slab::SocketId;
 pub(crate) use socket::IpFamily;
 pub(crate) use stream::Readiness;
-pub(crate) use trouble::{LinkFault, LinkFaultId, Pair};
+pub(crate) use trouble::LinkFaultId;
 pub(crate) use udp::{Take, UdpOptions};
 pub(crate) use unix::{Partial, UnixName};
 

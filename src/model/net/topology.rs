@@ -2,7 +2,7 @@
 //!
 //! Owns nothing; pure functions from nodes to directed links.
 
-use super::trouble::Pair;
+use super::link_fault::Pair;
 use crate::kernel::NodeId;
 
 /// From each node of one set to each of another.

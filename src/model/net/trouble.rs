@@ -1,4 +1,4 @@
-//! What is wrong with links by faults that begin and end: cuts, clogs, holds, grays, delays.
+//! What is wrong with links by faults that begin and end.
 //!
 //! Owns the faults that are on and, for each link, how many of them concern it: so that one which
 //! ends leaves what another still does. It must never know what a packet carries.
@@ -6,37 +6,12 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use crate::kernel::{
-    Choices, Distribution, EntityKey, EventKey, Family, NodeId, Point, Probability, SimTime, Site,
-};
+use super::burdens::Burdens;
+use super::link_fault::{LinkFault, Pair};
+use crate::kernel::{Choices, EntityKey, EventKey, Family, Point, SimTime, Site};
 
-const GRAY: Site = Site::new("net.gray");
-const DELAY: Site = Site::new("net.delay");
 const FLAP: Site = Site::new("net.flap");
 const SWIZZLE: Site = Site::new("net.swizzle");
-
-/// A directed link, by its ends.
-pub(crate) type Pair = (NodeId, NodeId);
-
-/// What a fault does to its links.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LinkFault {
-    /// Nothing passes, and the sender is told nothing.
-    Cut,
-    /// Cut and healed by turns, beginning with a cut; each time lasts as drawn.
-    Flap {
-        down: Distribution,
-        up: Distribution,
-    },
-    /// Packets are kept where they arrive, and go on in order when it ends.
-    Clog,
-    /// As [`Clog`](Self::Clog), and the test may look at each packet and decide on it.
-    Hold,
-    /// Packets are lost with a chance.
-    Gray(Probability),
-    /// Packets take longer.
-    Delay(Distribution),
-}
 
 /// Names a fault; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +40,7 @@ pub(super) struct Troubles {
     active: BTreeMap<LinkFaultId, Active>,
     cuts: Cuts,
     stops: BTreeMap<Pair, Stops>,
-    grays: Burdens<Probability>,
-    delays: Burdens<Distribution>,
+    burdens: Burdens,
     /// The swizzles that began at the latest instant at which one did.
     swizzles: (SimTime, Vec<EntityKey>),
 }
@@ -98,19 +72,6 @@ struct Stops {
 pub(super) enum Stop {
     Clog,
     Hold,
-}
-
-/// What faults of one kind draw for each packet of a link.
-#[derive(Debug)]
-struct Burdens<T>(BTreeMap<Pair, Vec<Burden<T>>>);
-
-/// What one fault draws for each packet of one link.
-#[derive(Debug)]
-struct Burden<T> {
-    id: LinkFaultId,
-    from: T,
-    point: Point,
-    begun: SimTime,
 }
 
 impl Stop {
@@ -286,28 +247,13 @@ impl Troubles {
         })
     }
 
-    /// Whether a packet is lost to a gray link; `None` if the link is not gray.
-    pub(super) fn gray(&mut self, choices: &mut Choices, pair: Pair) -> Option<bool> {
-        let mut lost = false;
-        for gray in self.grays.of(pair)? {
-            lost |= choices.chance(&mut gray.point, gray.from);
-        }
-        Some(lost)
+    /// What the faults draw that are on for the packets of links.
+    pub(super) const fn burdens(&self) -> &Burdens {
+        &self.burdens
     }
 
-    /// Whether a link is gray.
-    #[inline]
-    pub(super) fn is_gray(&self, pair: Pair) -> bool {
-        self.grays.concern(pair)
-    }
-
-    /// How much longer a packet takes; `None` if the link is not delayed.
-    pub(super) fn delay(&mut self, choices: &mut Choices, pair: Pair) -> Option<Duration> {
-        let mut sum = Duration::ZERO;
-        for delay in self.delays.of(pair)? {
-            sum = sum.saturating_add(delay.from.sample(choices, &mut delay.point));
-        }
-        Some(sum)
+    pub(super) const fn burdens_mut(&mut self) -> &mut Burdens {
+        &mut self.burdens
     }
 
     fn burden(
@@ -328,15 +274,9 @@ impl Troubles {
                 }
                 first.then_some(Change::Held)
             }
-            LinkFault::Gray(chance) if chance.is_never() => None,
-            LinkFault::Gray(chance) => {
-                self.grays.add(pair, id, *chance, (GRAY, key));
-                Some(Change::Worsened)
-            }
-            LinkFault::Delay(by) if is_never(by) => None,
-            LinkFault::Delay(by) => {
-                self.delays.add(pair, id, by.clone(), (DELAY, key));
-                Some(Change::Worsened)
+            _ => {
+                let acts = self.burdens.add(pair, id, fault, key);
+                acts.then_some(Change::Worsened)
             }
         }
     }
@@ -358,61 +298,8 @@ impl Troubles {
                 }
                 last.then_some(Change::Released)
             }
-            LinkFault::Gray(chance) if chance.is_never() => None,
-            LinkFault::Gray(_) => {
-                self.grays.remove(pair, id);
-                Some(Change::Recovered)
-            }
-            LinkFault::Delay(by) if is_never(by) => None,
-            LinkFault::Delay(_) => {
-                self.delays.remove(pair, id);
-                Some(Change::Recovered)
-            }
+            _ => self.burdens.remove(pair, id).then_some(Change::Recovered),
         }
-    }
-}
-
-impl<T> Default for Burdens<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T> Burdens<T> {
-    fn add(
-        &mut self,
-        pair: Pair,
-        id: LinkFaultId,
-        from: T,
-        (site, (begun, entity)): (Site, (SimTime, EntityKey)),
-    ) {
-        let burdens = self.0.entry(pair).or_default();
-        let nth = burdens.iter().filter(|other| other.begun == begun).count() as u64;
-        let entity = entity.indexed(begun.as_nanos()).indexed(nth);
-        burdens.push(Burden {
-            id,
-            from,
-            point: Choices::point(site, entity),
-            begun,
-        });
-    }
-
-    fn remove(&mut self, pair: Pair, id: LinkFaultId) {
-        let burdens = self.0.get_mut(&pair).expect("it was added");
-        burdens.retain(|burden| burden.id != id);
-        if burdens.is_empty() {
-            self.0.remove(&pair);
-        }
-    }
-
-    /// Those of a link, if it has any.
-    fn of(&mut self, pair: Pair) -> Option<&mut [Burden<T>]> {
-        self.0.get_mut(&pair).map(Vec::as_mut_slice)
-    }
-
-    #[inline]
-    fn concern(&self, pair: Pair) -> bool {
-        !self.0.is_empty() && self.0.contains_key(&pair)
     }
 }
 
@@ -457,14 +344,10 @@ impl Cuts {
     }
 }
 
-/// Whether a delay delays nothing.
-fn is_never(by: &Distribution) -> bool {
-    by.constant() == Some(Duration::ZERO)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::NodeId;
 
     const fn pair(from: u32, to: u32) -> Pair {
         (NodeId::new(from), NodeId::new(to))

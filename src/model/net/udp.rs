@@ -26,7 +26,7 @@ use super::marks::Marks;
 use super::mutant::{self, Mutant};
 use super::wire::{Passage, Start};
 use super::{Answer, Effects, Fabric, NetEvent, Readiness, Signal, SocketId, os_error, subject};
-use crate::kernel::{Family, Kind, NodeId};
+use crate::kernel::{Family, Kind, NodeId, SimTime};
 
 /// The longest payload of a datagram: 65,535 less the header of UDP, which IPv6 counts alone, and
 /// that of IPv4.
@@ -268,16 +268,13 @@ impl Fabric {
         let (node, to_node) = (packet.from_node, packet.to_node);
         let size = self.size_on_wire(fx, &packet, payload.len());
         let flight = self.wire.send_datagram(fx, node, to_node, size);
+        for at in self.wire.replays(fx, (node, to_node), flight.passage) {
+            self.launch_copy(fx, at, &packet, payload, Family::Replay);
+        }
         match flight.passage {
             Passage::Arrives { at, marks } => {
                 if let Some(copy) = flight.copy {
-                    let packet = Packet {
-                        marks: Marks::of(Family::Duplicate),
-                        bytes: Vec::new(),
-                        ..packet
-                    };
-                    let packet = self.packets.add(packet, payload);
-                    fx.schedule(copy, NetEvent::Datagram { packet });
+                    self.launch_copy(fx, copy, &packet, payload, Family::Duplicate);
                 }
                 (packet.marks, packet.flip) = (marks, flight.flip);
                 let packet = self.packets.add(packet, payload);
@@ -297,6 +294,24 @@ impl Fabric {
         let subject = subject(to_node, packet.to);
         let length = payload.len() as u64;
         fx.record(Kind::DatagramDropped, node, subject, length, &[]);
+    }
+
+    /// Has a datagram arrive once more, by a fault of this family.
+    fn launch_copy<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        at: SimTime,
+        packet: &Packet,
+        payload: &[u8],
+        family: Family,
+    ) {
+        let copy = Packet {
+            marks: Marks::of(family),
+            bytes: Vec::new(),
+            ..*packet
+        };
+        let packet = self.packets.add(copy, payload);
+        fx.schedule(at, NetEvent::Datagram { packet });
     }
 
     /// Receives a datagram, or looks at it: how many bytes fit the buffer, and who sent it. What

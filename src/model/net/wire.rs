@@ -8,9 +8,10 @@ use core::time::Duration;
 use super::Effects;
 use super::addr::NOWHERE;
 use super::link::LinkConfig;
+use super::link_fault::Pair;
 use super::links::{Crossing, Links, Manner, Mischief};
 use super::marks::Marks;
-use super::trouble::{Pair, Stop, Troubles};
+use super::trouble::{Stop, Troubles};
 use crate::kernel::{EntityKey, Family, FaultCounters, NodeId, SimTime};
 
 /// How long a packet takes within one host. About what Linux needs; constant, since a host's own
@@ -192,6 +193,31 @@ impl Wire {
         flight
     }
 
+    /// When a datagram that has this passage comes once more, by faults that replay datagrams.
+    /// Their draws are made even if it does not arrive.
+    pub(super) fn replays<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        pair: Pair,
+        passage: Passage,
+    ) -> Vec<SimTime> {
+        if self.troubles.is_empty() || pair.0 == pair.1 {
+            return Vec::new();
+        }
+        let draws = self.troubles.burdens_mut().replays(fx.choices(), pair);
+        let Passage::Arrives { at, .. } = passage else {
+            return Vec::new();
+        };
+        for draw in &draws {
+            self.counters.offered(Family::Replay);
+            if draw.is_some() {
+                self.counters.fired(Family::Replay);
+            }
+        }
+        let again = draws.into_iter().flatten();
+        again.map(|after| at.saturating_add(after)).collect()
+    }
+
     /// What becomes of a packet when there is nothing to draw and nothing that goes wrong.
     #[inline]
     fn send_plainly(&self, now: SimTime, from: NodeId, to: NodeId) -> Option<Passage> {
@@ -218,8 +244,7 @@ impl Wire {
             let at = fx.now().saturating_add(latency);
             return Passage::Arrives { at, marks };
         }
-        let gray = self.troubles.gray(fx.choices(), pair);
-        let delay = self.troubles.delay(fx.choices(), pair);
+        let weight = self.troubles.burdens_mut().weigh(fx.choices(), pair);
         if self.blocks(pair.0, pair.1) {
             return Passage::Lost(Family::Partition);
         }
@@ -230,7 +255,7 @@ impl Wire {
                 return Passage::Lost(Family::Bandwidth);
             }
         }
-        for (family, verdict) in [(Family::Loss, crossing.loss), (Family::Gray, gray)] {
+        for (family, verdict) in [(Family::Loss, crossing.loss), (Family::Gray, weight.gray)] {
             let Some(verdict) = verdict else { continue };
             self.counters.offered(family);
             if verdict {
@@ -249,7 +274,7 @@ impl Wire {
                 marks.add(Marks::of(Family::Corrupt));
             }
         }
-        if let Some(delay) = delay {
+        if let Some(delay) = weight.delay {
             self.counters.offered(Family::Delay);
             if delay > Duration::ZERO {
                 self.counters.fired(Family::Delay);
@@ -271,7 +296,7 @@ impl Wire {
             };
         }
         let mut manner = self.links.manner(fx.choices(), from, to);
-        manner.smooth &= !self.troubles.is_gray((from, to));
+        manner.smooth &= !self.troubles.burdens().lose((from, to));
         manner
     }
 

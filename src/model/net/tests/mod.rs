@@ -11,6 +11,7 @@ mod names;
 mod processes;
 mod quiet;
 mod recovery;
+mod replay;
 mod socket;
 mod stream;
 mod udp;

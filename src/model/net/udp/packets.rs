@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 
 use super::super::SocketId;
+use super::super::link_fault::Pair;
 use super::super::marks::Marks;
-use super::super::trouble::Pair;
 use crate::kernel::{Family, NodeId};
 
 /// Datagrams in flight and in queues. A slot keeps its buffer when it is free.

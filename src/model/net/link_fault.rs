@@ -1,0 +1,58 @@
+//! What can be wrong with links for a while, as plain data.
+
+use core::time::Duration;
+
+use crate::kernel::{Distribution, NodeId, Probability, Site};
+
+/// A directed link, by its ends.
+pub(crate) type Pair = (NodeId, NodeId);
+
+/// What a fault does to its links, from when it begins until it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkFault {
+    /// Nothing passes, and the sender is told nothing.
+    Cut,
+    /// Cut and healed by turns, beginning with a cut; each time lasts as drawn.
+    Flap {
+        down: Distribution,
+        up: Distribution,
+    },
+    /// Packets are kept where they arrive, and go on in order when it ends.
+    Clog,
+    /// As [`Clog`](Self::Clog), and the test may look at each packet and decide on it.
+    Hold,
+    /// Packets are lost with a chance.
+    Gray(Probability),
+    /// Packets take longer.
+    Delay(Distribution),
+    /// Datagrams that pass come once more with a chance, so much after the first time.
+    Replay {
+        chance: Probability,
+        after: Distribution,
+    },
+}
+
+impl LinkFault {
+    /// Where it draws for each packet of a link; `None` if it draws nothing of packets.
+    pub(super) const fn site(&self) -> Option<Site> {
+        match self {
+            Self::Cut | Self::Flap { .. } | Self::Clog | Self::Hold => None,
+            Self::Gray(_) => Some(GRAY),
+            Self::Delay(_) => Some(DELAY),
+            Self::Replay { .. } => Some(REPLAY),
+        }
+    }
+
+    /// Whether it never does anything to a packet.
+    pub(super) fn is_never(&self) -> bool {
+        match self {
+            Self::Cut | Self::Flap { .. } | Self::Clog | Self::Hold => false,
+            Self::Gray(chance) | Self::Replay { chance, .. } => chance.is_never(),
+            Self::Delay(by) => by.constant() == Some(Duration::ZERO),
+        }
+    }
+}
+
+const GRAY: Site = Site::new("net.gray");
+const DELAY: Site = Site::new("net.delay");
+const REPLAY: Site = Site::new("net.replay");
