@@ -74,6 +74,11 @@ families! {
     /// Offered: a packet was sent on a gray link. Fired: it was lost.
     Gray = "net.gray",
         "a socket missed what was lost, or a stream or a sender that waits came on later";
+    /// A link loses packets of a kind for a while.
+    ///
+    /// Offered: a packet that is meant was sent on such a link. Fired: it was lost.
+    Filter = "net.filter",
+        "a socket missed what was lost, or a stream or a sender that waits came on later";
     /// Bits of a packet are flipped.
     ///
     /// Offered: a packet was sent on a link that may flip bits. Fired: bits were flipped; a packet

@@ -41,5 +41,5 @@ pub use storm::Storm;
 
 pub use crate::exec::Every;
 pub use crate::model::Shift;
-pub use crate::model::net::PacketKind;
+pub use crate::model::net::{PacketFilter, PacketKind};
 pub use crate::model::process::State;

@@ -9,7 +9,7 @@ use super::owner::Owner;
 use super::packet::Packet;
 use crate::exec::{World, context};
 use crate::kernel::{Distribution, NodeId, Probability};
-use crate::model::net::{LinkConfig, LinkFault, LinkFaultId, topology};
+use crate::model::net::{LinkConfig, LinkFault, LinkFaultId, PacketFilter, topology};
 use crate::time;
 
 /// The network between the nodes of a simulation.
@@ -134,6 +134,26 @@ impl Network {
     #[track_caller]
     pub fn gray(&self, links: Links, chance: Probability) -> Fault {
         self.begin(LinkFault::Gray(chance), links)
+    }
+
+    /// Makes links lose packets that `what` means with a chance, and let all others pass.
+    ///
+    /// ```
+    /// use stormglass::kernel::Probability;
+    /// use stormglass::sim::{Links, PacketFilter, PacketKind};
+    ///
+    /// # let outcome = stormglass::sim::Builder::new().run(|sim| async move {
+    /// # let db = sim.node("db").idle();
+    /// // Connections live on, and no new one is made.
+    /// let syn = PacketFilter::kind(PacketKind::Syn);
+    /// let guard = sim.network().filter(Links::into(db), syn, Probability::ALWAYS).scoped();
+    /// # drop(guard);
+    /// # });
+    /// # outcome.unwrap();
+    /// ```
+    #[track_caller]
+    pub fn filter(&self, links: Links, what: PacketFilter, chance: Probability) -> Fault {
+        self.begin(LinkFault::Filter { what, chance }, links)
     }
 
     /// Makes packets take longer on links, each as drawn from `by`.

@@ -9,7 +9,7 @@ use stormglass::kernel::{Distribution, Family, FaultCounters, Probability};
 use stormglass::net::{
     Bandwidth, DnsConfig, LinkConfig, TcpListener, TcpStream, UdpSocket, lookup_host,
 };
-use stormglass::sim::{Builder, Config, Links, Node, Outcome, Sim};
+use stormglass::sim::{Builder, Config, Links, Node, Outcome, PacketFilter, PacketKind, Sim};
 use stormglass::task;
 use stormglass::time::{sleep, timeout};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -152,6 +152,14 @@ fn gray(sim: &Sim, from: Node, to: Node) {
     sim.network().gray(link(from, to), Probability::ALWAYS);
 }
 
+fn filter(sim: &Sim, from: Node, to: Node) {
+    let network = sim.network();
+    for kind in [PacketKind::Datagram, PacketKind::Syn, PacketKind::Data] {
+        let what = PacketFilter::kind(kind);
+        network.filter(link(from, to), what, Probability::ALWAYS);
+    }
+}
+
 fn corrupt(sim: &Sim, from: Node, to: Node) {
     set(sim, from, to, |link| link.corrupt = Probability::ALWAYS);
 }
@@ -225,6 +233,12 @@ fn each_family_counts_what_it_offers_does_and_changes() {
         (Family::Gray, gray, Datagrams, Dead, [10, 10, 0]),
         (Family::Gray, gray, Bytes, Reads, [1, 1, 1]),
         (Family::Gray, gray, Bytes, Dead, [1, 1, 0]),
+        (Family::Filter, filter, Datagrams, Reads, [10, 10, 10]),
+        (Family::Filter, filter, Datagrams, Dead, [10, 10, 0]),
+        (Family::Filter, filter, Bytes, Reads, [1, 1, 1]),
+        (Family::Filter, filter, Bytes, Dead, [1, 1, 0]),
+        (Family::Filter, filter, Connect, Reads, [1, 1, 1]),
+        (Family::Filter, filter, Connect, Dead, [1, 1, 0]),
         // What is flipped in a stream is lost to its checksum.
         (Family::Corrupt, corrupt, Datagrams, Reads, [10, 10, 10]),
         (Family::Corrupt, corrupt, Datagrams, Deaf, [10, 10, 0]),
@@ -296,6 +310,11 @@ fn a_family_that_never_acts_is_not_there() {
         }),
         (Family::Gray, |sim, from, to| {
             sim.network().gray(link(from, to), Probability::new(0, 9));
+        }),
+        (Family::Filter, |sim, from, to| {
+            let never = Probability::new(0, 9);
+            sim.network()
+                .filter(link(from, to), PacketFilter::default(), never);
         }),
         (Family::Corrupt, |sim, from, to| {
             set(sim, from, to, |link| link.corrupt = Probability::new(0, 9));

@@ -241,11 +241,11 @@ fn held_packets_are_the_tests_to_decide() {
         stream.write_all(b"world").await?;
         sleep(20 * MS).await;
         let mut held = network.in_flight();
-        held.retain(|packet| packet.kind == PacketKind::Segment);
+        held.retain(|packet| packet.kind == PacketKind::Data);
         assert_eq!(held.len(), 2);
         assert_eq!(
             (held[0].kind, &held[0].payload[..]),
-            (PacketKind::Segment, &b"hello "[..])
+            (PacketKind::Data, &b"hello "[..])
         );
         assert_eq!(
             (held[1].from, held[1].to),

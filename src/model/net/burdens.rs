@@ -6,6 +6,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use super::filter::Label;
 use super::link_fault::{LinkFault, Pair};
 use super::trouble::LinkFaultId;
 use crate::kernel::{Choices, EntityKey, Point, SimTime};
@@ -28,6 +29,8 @@ struct Burden {
 pub(super) struct Weight {
     /// Whether a gray link loses it; `None` if the link is not gray.
     pub(super) gray: Option<bool>,
+    /// Whether a filter that means it loses it; `None` if none does.
+    pub(super) filter: Option<bool>,
     /// How much longer it takes; `None` if the link is not delayed.
     pub(super) delay: Option<Duration>,
 }
@@ -75,13 +78,17 @@ impl Burdens {
     }
 
     /// What the faults of a link do to its next packet.
-    pub(super) fn weigh(&mut self, choices: &mut Choices, pair: Pair) -> Weight {
+    pub(super) fn weigh(&mut self, choices: &mut Choices, pair: Pair, label: &Label) -> Weight {
         let mut weight = Weight::default();
         for Burden { fault, point, .. } in self.of(pair) {
             match fault {
                 LinkFault::Gray(chance) => {
                     let lost = choices.chance(point, *chance);
                     *weight.gray.get_or_insert(false) |= lost;
+                }
+                LinkFault::Filter { what, chance } if what.means(label) => {
+                    let lost = choices.chance(point, *chance);
+                    *weight.filter.get_or_insert(false) |= lost;
                 }
                 LinkFault::Delay(by) => {
                     let delay = weight.delay.get_or_insert(Duration::ZERO);
@@ -113,7 +120,8 @@ impl Burdens {
         if self.0.is_empty() {
             return false;
         }
-        let loses = |burden: &Burden| matches!(burden.fault, LinkFault::Gray(_));
+        let loses =
+            |burden: &Burden| matches!(burden.fault, LinkFault::Gray(_) | LinkFault::Filter { .. });
         self.0
             .get(&pair)
             .is_some_and(|burdens| burdens.iter().any(loses))

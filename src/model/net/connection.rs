@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use super::addr::NOWHERE;
+use super::filter::{Kinds, Label};
 use super::flows::Parting;
 use super::kept::receiver_of;
 use super::marks::Marks;
@@ -201,6 +202,16 @@ impl Connection {
         (self.end(sender).node, self.end(sender.other()).node)
     }
 
+    /// What a link sees of a packet that this side sends, with that many bytes of data.
+    #[inline]
+    pub(super) const fn label(&self, sender: Side, kinds: Kinds, bytes: u64) -> Label {
+        Label {
+            kinds,
+            port: Some(self.end(sender.other()).local.port()),
+            bytes: bytes + HEADER_BYTES,
+        }
+    }
+
     /// The side that lives in the client's place.
     pub(super) fn asking_side(&self) -> Side {
         let client = self.end(Side::Client);
@@ -301,28 +312,30 @@ impl Fabric {
 
     /// Sends a packet without data from an end to the other, behind all that it sent before.
     pub(super) fn send_packet<F: Effects>(&mut self, fx: &mut F, from: EndId, event: NetEvent) {
-        if let Passage::Lost(family) = self.send_bytes(fx, from, 0, Start::AT_ONCE, event)
+        let kinds = Kinds::of_event(event);
+        if let Passage::Lost(family) = self.send_bytes(fx, from, (kinds, 0), Start::AT_ONCE, event)
             && self.makes_a_difference(event)
         {
             self.wire.effective(family);
         }
     }
 
-    /// Sends a packet with that many bytes of data; says what becomes of it.
+    /// Sends a packet of these kinds with that many bytes of data; says what becomes of it.
     #[inline]
     pub(super) fn send_bytes<F: Effects>(
         &mut self,
         fx: &mut F,
         from: EndId,
-        bytes: u64,
+        (kinds, bytes): (Kinds, u64),
         start: Start,
         mut event: NetEvent,
     ) -> Passage {
         let Some(connection) = self.connections.get_mut(from.connection) else {
             return Passage::Nowhere;
         };
-        let (node, to) = connection.way_of(from.side);
-        let mut passage = self.wire.send(fx, node, to, bytes + HEADER_BYTES, start);
+        let label = connection.label(from.side, kinds, bytes);
+        let way = connection.way_of(from.side);
+        let mut passage = self.wire.send(fx, way, label, start);
         if let Passage::Arrives { at, marks } = &mut passage {
             let gap = match start {
                 Start::Behind(gap) => gap,

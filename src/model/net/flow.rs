@@ -8,6 +8,7 @@
 use core::time::Duration;
 
 use super::connection::{EndId, HEADER_BYTES, Owner, State};
+use super::filter::{Kinds, PacketKind};
 use super::flows::Parting;
 use super::link_fault::Pair;
 use super::marks::Marks;
@@ -131,7 +132,8 @@ impl Fabric {
         segment.acked = connection.pipe(sender.side.other()).arrived();
         let serial = connection.pipe(sender.side).next_serial();
         let event = NetEvent::Segment { sender, serial };
-        match self.send_bytes(fx, sender, segment.length(), start, event) {
+        let freight = (Kinds::of_segment(segment), segment.length());
+        match self.send_bytes(fx, sender, freight, start, event) {
             Passage::Arrives { marks, .. } => {
                 segment.marks = marks;
                 if let Some(connection) = self.connections.get_mut(sender.connection) {
@@ -354,13 +356,14 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;
         };
-        let from = connection.end(sender.side.other()).node;
+        let way = connection.way_of(sender.side.other());
+        let label = connection.label(sender.side.other(), Kinds::of(PacketKind::Ack), 0);
         let (end, pipe) = connection.sending(sender.side);
         if end.state == State::Dead {
             return;
         }
         let waits = pipe.has_unsent() || end.is_writer_waiting();
-        if let Some(stop) = self.wire.troubles().stop((from, end.node)) {
+        if let Some(stop) = self.wire.troubles().stop(way) {
             self.wire.count_kept(stop);
             pipe.tell_later(Marks::of(stop.family()));
             if pipe.is_unacknowledged() || waits {
@@ -368,8 +371,7 @@ impl Fabric {
             }
             return;
         }
-        let start = Start::AT_ONCE;
-        match self.wire.send(fx, from, end.node, HEADER_BYTES, start) {
+        match self.wire.send(fx, way, label, Start::AT_ONCE) {
             Passage::Arrives { at, marks } => {
                 let more = pipe.tell(at, marks);
                 // A wider window says nothing of what is still missing.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::connection::{EndId, Owner, Side, State};
+use super::filter::{Kinds, PacketKind};
 use super::link_fault::Pair;
 use super::marks::Marks;
 use super::trouble::Stop;
@@ -37,22 +38,6 @@ pub(crate) struct InFlight {
     pub(crate) what: PacketKind,
     pub(crate) payload: Vec<u8>,
     pub(crate) since: SimTime,
-}
-
-/// What a packet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum PacketKind {
-    /// A datagram.
-    Datagram,
-    /// Word that nobody listens to a datagram (ICMP port unreachable).
-    Unreachable,
-    /// A packet by which a connection is made (SYN and its answers).
-    Handshake,
-    /// Bytes of a stream, or its end.
-    Segment,
-    /// A reset of a connection.
-    Reset,
 }
 
 impl Fabric {
@@ -105,7 +90,7 @@ impl Fabric {
             number: *number,
             from: packet.pair.0,
             to: packet.pair.1,
-            what: kind_of(packet.event),
+            what: self.kinds_of(packet.event).main(),
             payload: self.payload_of(packet.event),
             since: packet.since,
         });
@@ -245,6 +230,16 @@ impl Fabric {
         matters && self.host(end.node).up
     }
 
+    fn kinds_of(&self, event: NetEvent) -> Kinds {
+        if let NetEvent::Segment { sender, serial } = event
+            && let Some(connection) = self.connections.get(sender.connection)
+            && let Some(segment) = connection.pipe(sender.side).in_flight(serial)
+        {
+            return Kinds::of_segment(segment);
+        }
+        Kinds::of_event(event)
+    }
+
     fn payload_of(&self, event: NetEvent) -> Vec<u8> {
         match event {
             NetEvent::Datagram { packet } => self.packets.bytes(packet).to_vec(),
@@ -291,14 +286,4 @@ const fn waits_for(event: NetEvent) -> Option<EndId> {
 
 fn record<F: Effects>(fx: &mut F, kind: Kind, (from, to): Pair, number: u64) {
     fx.record(kind, from, u64::from(to.number()), number, &[]);
-}
-
-const fn kind_of(event: NetEvent) -> PacketKind {
-    match event {
-        NetEvent::Datagram { .. } => PacketKind::Datagram,
-        NetEvent::Unreachable { .. } => PacketKind::Unreachable,
-        NetEvent::Segment { .. } | NetEvent::Probe { .. } => PacketKind::Segment,
-        NetEvent::Reset { .. } => PacketKind::Reset,
-        _ => PacketKind::Handshake,
-    }
 }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::filter::PacketFilter;
 use crate::kernel::{Distribution, NodeId, Probability, Site};
 
 /// A directed link, by its ends.
@@ -30,6 +31,11 @@ pub(crate) enum LinkFault {
         chance: Probability,
         after: Distribution,
     },
+    /// Packets that `what` means are lost with a chance.
+    Filter {
+        what: PacketFilter,
+        chance: Probability,
+    },
 }
 
 impl LinkFault {
@@ -40,6 +46,7 @@ impl LinkFault {
             Self::Gray(_) => Some(GRAY),
             Self::Delay(_) => Some(DELAY),
             Self::Replay { .. } => Some(REPLAY),
+            Self::Filter { .. } => Some(FILTER),
         }
     }
 
@@ -48,6 +55,7 @@ impl LinkFault {
         match self {
             Self::Cut | Self::Flap { .. } | Self::Clog | Self::Hold => false,
             Self::Gray(chance) | Self::Replay { chance, .. } => chance.is_never(),
+            Self::Filter { what, chance } => chance.is_never() || what.is_of_none(),
             Self::Delay(by) => by.constant() == Some(Duration::ZERO),
         }
     }
@@ -56,3 +64,4 @@ impl LinkFault {
 const GRAY: Site = Site::new("net.gray");
 const DELAY: Site = Site::new("net.delay");
 const REPLAY: Site = Site::new("net.replay");
+const FILTER: Site = Site::new("net.filter");

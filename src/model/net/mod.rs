@@ -48,6 +48,7 @@ mod burdens;
 mod connection;
 mod dns;
 mod faults;
+mod filter;
 mod flow;
 mod flows;
 mod gaps;
@@ -83,9 +84,9 @@ use std::net::{IpAddr, SocketAddr};
 pub(crate) use connection::EndId;
 pub use dns::{AddressOrder, DnsConfig};
 pub(crate) use dns::{Failing, Lookup};
+pub use filter::{PacketFilter, PacketKind};
 pub(crate) use host::Reuse;
 pub(crate) use kept::InFlight;
-pub use kept::PacketKind;
 pub use link::{Bandwidth, LinkConfig, LinkError};
 pub(crate) use link_fault::{LinkFault, Pair};
 #[cfg(feature = "mutants")]

@@ -9,6 +9,7 @@
 use core::time::Duration;
 
 use super::connection::{EndId, Owner, State};
+use super::filter::Kinds;
 use super::wire::{Passage, Start};
 use super::{Effects, Fabric, NetEvent};
 use crate::kernel::{Family, Kind, SimTime};
@@ -94,7 +95,8 @@ impl Fabric {
 
     fn probe<F: Effects>(&mut self, fx: &mut F, sender: EndId) {
         let event = NetEvent::Probe { sender };
-        if let Passage::Lost(family) = self.send_bytes(fx, sender, 0, Start::AT_ONCE, event) {
+        let freight = (Kinds::of_event(event), 0);
+        if let Passage::Lost(family) = self.send_bytes(fx, sender, freight, Start::AT_ONCE, event) {
             self.count_unheard(sender, family);
         }
     }

@@ -7,7 +7,8 @@
 //!
 //! Source: RFC 6675 and RFC 8985, as Linux has them on by default.
 
-use super::connection::{EndId, HEADER_BYTES, State};
+use super::connection::{EndId, State};
+use super::filter::{Kinds, PacketKind};
 use super::pipe::Segment;
 use super::wire::{Passage, Start};
 use super::{Effects, Fabric, NetEvent};
@@ -23,12 +24,13 @@ impl Fabric {
             return;
         };
         let way = connection.way_of(sender.side.other());
+        let label = connection.label(sender.side.other(), Kinds::of(PacketKind::Ack), 0);
         let patience = connection.round_trip / 4;
         let (end, pipe) = connection.sending(sender.side);
         if end.state != State::Open || self.wire.troubles().stop(way).is_some() {
             return;
         }
-        let passage = (self.wire).send(fx, way.0, way.1, HEADER_BYTES, Start::AT_ONCE);
+        let passage = self.wire.send(fx, way, label, Start::AT_ONCE);
         let Passage::Arrives { at, .. } = passage else {
             return;
         };

@@ -21,6 +21,7 @@ use self::fragment::{Carrier, fragments};
 use self::groups::Membership;
 use self::packets::Packet;
 use super::addr::{Reach, shown};
+use super::filter::{Kinds, Label, PacketKind};
 use super::host::{Protocol, Reuse, Use};
 use super::marks::Marks;
 use super::mutant::{self, Mutant};
@@ -266,8 +267,13 @@ impl Fabric {
 
     fn launch_datagram<F: Effects>(&mut self, fx: &mut F, mut packet: Packet, payload: &[u8]) {
         let (node, to_node) = (packet.from_node, packet.to_node);
-        let size = self.size_on_wire(fx, &packet, payload.len());
-        let flight = self.wire.send_datagram(fx, node, to_node, size);
+        let (bytes, fragments) = self.size_on_wire(fx, &packet, payload.len());
+        let label = Label {
+            kinds: Kinds::of(PacketKind::Datagram),
+            port: Some(packet.to.port()),
+            bytes,
+        };
+        let flight = (self.wire).send_datagram(fx, (node, to_node), label, fragments);
         for at in self.wire.replays(fx, (node, to_node), flight.passage) {
             self.launch_copy(fx, at, &packet, payload, Family::Replay);
         }
@@ -537,8 +543,12 @@ impl Fabric {
         if !is_one || !self.sockets.get(sender).is_some_and(hears) {
             return;
         }
-        let start = Start::AT_ONCE;
-        match self.wire.send(fx, by, back, UNREACHABLE_BYTES, start) {
+        let label = Label {
+            kinds: Kinds::of(PacketKind::Unreachable),
+            port: None,
+            bytes: UNREACHABLE_BYTES,
+        };
+        match self.wire.send(fx, (by, back), label, Start::AT_ONCE) {
             Passage::Arrives { at, marks } => {
                 let socket = sender;
                 fx.schedule(at, NetEvent::Unreachable { socket, by, marks });

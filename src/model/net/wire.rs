@@ -1,12 +1,13 @@
 //! The way between two hosts: how long a packet takes, whether it is lost, whether there is one.
 //!
-//! Owns the links, the faults on them and the counters of all faults that act on packets. It must
-//! never know what a packet carries.
+//! Owns the links, the faults on them and the counters of all faults that act on packets. It knows
+//! the [`Label`] of a packet, and must never know what one carries.
 
 use core::time::Duration;
 
 use super::Effects;
 use super::addr::NOWHERE;
+use super::filter::Label;
 use super::link::LinkConfig;
 use super::link_fault::Pair;
 use super::links::{Crossing, Links, Manner, Mischief};
@@ -106,14 +107,13 @@ impl Wire {
     pub(super) fn send<F: Effects>(
         &mut self,
         fx: &mut F,
-        from: NodeId,
-        to: NodeId,
-        bytes: u64,
+        (from, to): Pair,
+        label: Label,
         start: Start,
     ) -> Passage {
         match self.send_plainly(fx.now(), from, to) {
             Some(passage) => passage,
-            None => self.send_over(fx, (from, to), bytes, start),
+            None => self.send_over(fx, (from, to), label, start),
         }
     }
 
@@ -122,17 +122,17 @@ impl Wire {
         &mut self,
         fx: &mut F,
         pair: Pair,
-        bytes: u64,
+        label: Label,
         start: Start,
     ) -> Passage {
         let now = fx.now();
-        let mut crossing = self.links.cross(fx.choices(), pair, bytes, 1, now);
+        let mut crossing = self.links.cross(fx.choices(), pair, label.bytes, 1, now);
         if start == Start::InTurn {
             // Its wait before the queue and the one in it are one deed.
             crossing.waited = true;
             crossing.dropped.get_or_insert(false);
         }
-        match self.judge(fx, pair, crossing) {
+        match self.judge(fx, pair, label, crossing) {
             Passage::Arrives { marks, .. } if marks.contains(Family::Corrupt) => {
                 Passage::Lost(Family::Corrupt)
             }
@@ -140,14 +140,14 @@ impl Wire {
         }
     }
 
-    /// Sends a datagram of that many bytes, in that many fragments.
+    /// Sends a datagram in that many fragments.
     #[inline]
     pub(super) fn send_datagram<F: Effects>(
         &mut self,
         fx: &mut F,
-        from: NodeId,
-        to: NodeId,
-        (bytes, fragments): (u64, u32),
+        (from, to): Pair,
+        label: Label,
+        fragments: u32,
     ) -> Flight {
         let mut flight = Flight {
             passage: Passage::Nowhere,
@@ -160,12 +160,14 @@ impl Wire {
         }
         let now = fx.now();
         let pair = (from, to);
-        let crossing = self.links.cross(fx.choices(), pair, bytes, fragments, now);
+        let crossing = self
+            .links
+            .cross(fx.choices(), pair, label.bytes, fragments, now);
         let mut mischief = Mischief::default();
         if crossing.mischief {
             mischief = self.links.mischief(fx.choices(), from, to);
         }
-        flight.passage = self.judge(fx, pair, crossing);
+        flight.passage = self.judge(fx, pair, label, crossing);
         let Passage::Arrives { at, mut marks } = flight.passage else {
             return flight;
         };
@@ -237,14 +239,23 @@ impl Wire {
     }
 
     /// Counts what a packet met, and says what becomes of it.
-    fn judge<F: Effects>(&mut self, fx: &mut F, pair: Pair, crossing: Crossing) -> Passage {
+    fn judge<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        pair: Pair,
+        label: Label,
+        crossing: Crossing,
+    ) -> Passage {
         let mut marks = Marks::NONE;
         let mut latency = crossing.latency;
         if self.troubles.is_empty() && crossing.is_clean() {
             let at = fx.now().saturating_add(latency);
             return Passage::Arrives { at, marks };
         }
-        let weight = self.troubles.burdens_mut().weigh(fx.choices(), pair);
+        let weight = self
+            .troubles
+            .burdens_mut()
+            .weigh(fx.choices(), pair, &label);
         if self.blocks(pair.0, pair.1) {
             return Passage::Lost(Family::Partition);
         }
@@ -255,7 +266,11 @@ impl Wire {
                 return Passage::Lost(Family::Bandwidth);
             }
         }
-        for (family, verdict) in [(Family::Loss, crossing.loss), (Family::Gray, weight.gray)] {
+        for (family, verdict) in [
+            (Family::Loss, crossing.loss),
+            (Family::Gray, weight.gray),
+            (Family::Filter, weight.filter),
+        ] {
             let Some(verdict) = verdict else { continue };
             self.counters.offered(family);
             if verdict {

@@ -294,7 +294,7 @@ fn what_is_held_long_is_sent_again_and_arrives_once() {
     assert!(
         segments
             .iter()
-            .all(|packet| { packet.what == PacketKind::Segment && packet.payload == b"once" })
+            .all(|packet| { packet.what == PacketKind::Data && packet.payload == b"once" })
     );
     world.end(fault);
     assert_eq!(world.read(server).unwrap().unwrap(), b"once");
@@ -378,7 +378,7 @@ fn a_handshake_is_held_too() {
     world.run(10 * MS);
     assert_eq!(done(world.net.connected(client).unwrap()), None);
     let held = world.net.in_flight();
-    assert_eq!((held.len(), held[0].what), (1, PacketKind::Handshake));
+    assert_eq!((held.len(), held[0].what), (1, PacketKind::Syn));
     assert_eq!((held[0].from, held[0].to), (A, B));
     world.end(fault);
     world.run(10 * MS);

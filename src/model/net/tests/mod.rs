@@ -2,6 +2,7 @@
 
 mod bytes;
 mod faults;
+mod filter;
 mod handshake;
 mod instant;
 mod links;
