@@ -120,6 +120,16 @@ families! {
     /// Offered and fired: as for a clog.
     Hold = "net.hold",
         "a packet that was kept was received later than it came, was missed, or its sender gave up";
+    /// Who asks for a connection is refused, though somebody listens.
+    ///
+    /// Offered: the asking came to a listener, on a link on which some are refused. Fired: it is
+    /// refused.
+    Refuse = "net.refuse", "a program was told that it is refused";
+    /// A connection waits longer to be accepted.
+    ///
+    /// Offered: a connection was made on a link on which some wait. Fired: the wait drawn is above
+    /// zero.
+    SlowAccept = "net.slow_accept", "a program accepted it later than it would have";
     /// A connection is reset from outside.
     ///
     /// Offered and fired: an end of a connection was reset.

@@ -182,6 +182,26 @@ impl Network {
         self.begin(LinkFault::Replay { chance, after }, links)
     }
 
+    /// Has who asks for a connection on links be refused with a chance, though somebody listens at
+    /// the port: it gets `ConnectionRefused`, as from a host whose queues are full and that says so
+    /// (`net.ipv4.tcp_abort_on_overflow`). Drawn for each asking that comes to a listener.
+    #[track_caller]
+    pub fn refuse(&self, links: Links, chance: Probability) -> Fault {
+        self.begin(LinkFault::Refuse(chance), links)
+    }
+
+    /// Has connections asked for on links wait longer to be accepted, each as drawn from `by`, as at
+    /// a server that is busy. They are made as ever: who asked may write at once, and hears nothing.
+    /// What is behind one that waits waits too. A wait that has begun outlasts the fault.
+    ///
+    /// # Panics
+    /// If the distribution makes no sense.
+    #[track_caller]
+    pub fn slow_accept(&self, links: Links, by: Distribution) -> Fault {
+        check("by", &by);
+        self.begin(LinkFault::SlowAccept(by), links)
+    }
+
     /// Clogs links: packets are kept where they would have arrived, and go on in order when the
     /// fault ends.
     #[track_caller]

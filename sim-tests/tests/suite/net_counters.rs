@@ -186,6 +186,15 @@ fn replay(sim: &Sim, from: Node, to: Node) {
         .replay(link(from, to), Probability::ALWAYS, after);
 }
 
+fn refuse(sim: &Sim, from: Node, to: Node) {
+    sim.network().refuse(link(from, to), Probability::ALWAYS);
+}
+
+fn slow_accept(sim: &Sim, from: Node, to: Node) {
+    let by = Distribution::Constant(50 * MS);
+    sim.network().slow_accept(link(from, to), by);
+}
+
 /// A datagram of four bytes, 32 with its headers, takes 5 ms.
 fn slow(sim: &Sim, from: Node, to: Node) {
     set(sim, from, to, |link| {
@@ -264,6 +273,13 @@ fn each_family_counts_what_it_offers_does_and_changes() {
         // The asking, and the confirmation of the answer; the end right behind that is no later.
         (Family::Delay, delay, Connect, Reads, [3, 3, 2]),
         (Family::Delay, delay, Connect, Dies, [1, 1, 0]),
+        (Family::Refuse, refuse, Connect, Reads, [1, 1, 1]),
+        (Family::Refuse, refuse, Connect, Dead, [0, 0, 0]),
+        (Family::Refuse, refuse, Bytes, Reads, [0, 0, 0]),
+        (Family::SlowAccept, slow_accept, Connect, Reads, [1, 1, 1]),
+        (Family::SlowAccept, slow_accept, Connect, Deaf, [1, 1, 0]),
+        (Family::SlowAccept, slow_accept, Connect, Dies, [1, 1, 0]),
+        (Family::SlowAccept, slow_accept, Bytes, Reads, [0, 0, 0]),
         // The first does not wait; three are there before the end, and two of them waited.
         (Family::Bandwidth, slow, Datagrams, Reads, [10, 9, 9]),
         (Family::Bandwidth, slow, Datagrams, Deaf, [10, 9, 0]),
@@ -334,6 +350,13 @@ fn a_family_that_never_acts_is_not_there() {
             let after = Distribution::Constant(50 * MS);
             let never = Probability::new(0, 9);
             sim.network().replay(link(from, to), never, after);
+        }),
+        (Family::Refuse, |sim, from, to| {
+            sim.network().refuse(link(from, to), Probability::new(0, 9));
+        }),
+        (Family::SlowAccept, |sim, from, to| {
+            let by = Distribution::Constant(Duration::ZERO);
+            sim.network().slow_accept(link(from, to), by);
         }),
         (Family::Delay, |sim, from, to| {
             let by = Distribution::Constant(Duration::ZERO);

@@ -114,6 +114,32 @@ impl Burdens {
         replays.collect()
     }
 
+    /// Whether the next connection that is asked for on a link is refused; `None` if nothing on it
+    /// ever is.
+    pub(super) fn refuse(&mut self, choices: &mut Choices, pair: Pair) -> Option<bool> {
+        let mut refused = None;
+        for Burden { fault, point, .. } in self.of(pair) {
+            if let LinkFault::Refuse(chance) = fault {
+                let this = choices.chance(point, *chance);
+                *refused.get_or_insert(false) |= this;
+            }
+        }
+        refused
+    }
+
+    /// How much longer the next connection that is made on a link waits to be accepted; `None` if
+    /// none ever does.
+    pub(super) fn slow_accept(&mut self, choices: &mut Choices, pair: Pair) -> Option<Duration> {
+        let mut sum = None;
+        for Burden { fault, point, .. } in self.of(pair) {
+            if let LinkFault::SlowAccept(by) = fault {
+                let sum = sum.get_or_insert(Duration::ZERO);
+                *sum = sum.saturating_add(by.sample(choices, point));
+            }
+        }
+        sum
+    }
+
     /// Whether a link loses packets of streams.
     #[inline]
     pub(super) fn lose(&self, pair: Pair) -> bool {

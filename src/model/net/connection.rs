@@ -351,7 +351,7 @@ impl Fabric {
             if !marks.is_empty()
                 && let Some(place) = event.marks_mut()
             {
-                *place = *marks;
+                place.add(*marks);
             }
             fx.schedule(pipe.last_arrival, event);
         }

@@ -18,7 +18,7 @@ use super::options::Options;
 use super::{
     Answer, Death, Effects, Fabric, IpFamily, NetEvent, Signal, SocketId, os_error, subject,
 };
-use crate::kernel::{Kind, NodeId};
+use crate::kernel::{Family, Kind, NodeId, SimTime};
 
 /// The wait before the packet of a handshake is first sent again; it doubles each time (RFC 6298).
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,8 +38,18 @@ pub(super) struct Listener {
     /// Connections whose handshake is under way.
     pub(super) answering: usize,
     /// Connections to be accepted.
-    queue: VecDeque<SocketId>,
+    queue: VecDeque<Waiting>,
     arrival: Signal,
+}
+
+/// A connection to be accepted.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    connection: SocketId,
+    /// A fault lets it be accepted only from then on, and all behind it.
+    from: SimTime,
+    /// Somebody would have accepted it before.
+    missed: bool,
 }
 
 impl Fabric {
@@ -102,14 +112,26 @@ impl Fabric {
             .listeners
             .get_mut(id)
             .ok_or_else(|| os_error(libc::EBADF))?;
+        if let Some(first) = listener.queue.front_mut()
+            && first.from > fx.now()
+        {
+            first.missed = true;
+            return Ok(listener.arrival.wait());
+        }
         let next = if mutant::is(Mutant::AcceptTakesTheNewest) {
             listener.queue.pop_back()
         } else {
             listener.queue.pop_front()
         };
-        let Some(connection) = next else {
+        let Some(Waiting {
+            connection, missed, ..
+        }) = next
+        else {
             return Ok(listener.arrival.wait());
         };
+        if missed {
+            self.wire.effective(Family::SlowAccept);
+        }
         let entry = self
             .connections
             .get_mut(connection)
@@ -328,7 +350,8 @@ impl Fabric {
             .connections
             .get_mut(server.connection)
             .expect("the caller has it");
-        let node = entry.end(Side::Server).node;
+        let way = entry.way_of(Side::Client);
+        let node = way.1;
         let Some(id) = self.hosts[node.index()]
             .as_ref()
             .and_then(|host| host.tcp.find(entry.target))
@@ -338,6 +361,14 @@ impl Fabric {
             }
             return;
         };
+        if self.wire.refuses(fx, way) {
+            let event = NetEvent::Reset {
+                receiver: server.other(),
+                marks: Marks::of(Family::Refuse),
+            };
+            self.send_packet(fx, server, event);
+            return;
+        }
         let listener = self
             .listeners
             .get_mut(id)
@@ -408,6 +439,13 @@ impl Fabric {
         self.open_end(fx, client);
     }
 
+    /// A listener has a connection that waited longer than others.
+    pub(super) fn on_acceptable<F: Effects>(&mut self, fx: &mut F, listener: SocketId) {
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.arrival.wake(fx);
+        }
+    }
+
     pub(super) fn on_established<F: Effects>(
         &mut self,
         fx: &mut F,
@@ -436,15 +474,27 @@ impl Fabric {
         let Some(entry) = self.connections.get_mut(server.connection) else {
             return;
         };
+        let way = entry.way_of(Side::Client);
         let end = entry.end(Side::Server);
         let Owner::Listener(id) = end.owner else {
             return;
         };
+        let late = self.wire.slow_accept(fx, way);
+        let is_late = late > Duration::ZERO;
         let listener = self.listeners.get_mut(id).expect("it outlives its queue");
         listener.answering -= 1;
-        listener.queue.push_back(server.connection);
+        let from = fx.now().saturating_add(late);
+        listener.queue.push_back(Waiting {
+            connection: server.connection,
+            from,
+            missed: is_late && listener.arrival.armed,
+        });
         fx.record(Kind::ConnectionAccepted, end.node, server.subject(), 0, &[]);
-        listener.arrival.wake(fx);
+        if is_late {
+            fx.schedule(from, NetEvent::Acceptable { listener: id });
+        } else {
+            listener.arrival.wake(fx);
+        }
         self.open_end(fx, server);
     }
 

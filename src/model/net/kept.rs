@@ -267,6 +267,7 @@ pub(super) const fn receiver_of(event: NetEvent) -> Option<EndId> {
         | NetEvent::Acknowledgement { .. }
         | NetEvent::Retransmit { .. }
         | NetEvent::Recover { .. }
+        | NetEvent::Acceptable { .. }
         | NetEvent::Pace { .. }
         | NetEvent::Turn { .. }
         | NetEvent::NameAnswered { .. } => return None,

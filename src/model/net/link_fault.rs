@@ -36,6 +36,10 @@ pub(crate) enum LinkFault {
         what: PacketFilter,
         chance: Probability,
     },
+    /// Who asks for a connection at a port where somebody listens is refused with a chance.
+    Refuse(Probability),
+    /// A connection that is made waits so much longer to be accepted.
+    SlowAccept(Distribution),
 }
 
 impl LinkFault {
@@ -47,6 +51,8 @@ impl LinkFault {
             Self::Delay(_) => Some(DELAY),
             Self::Replay { .. } => Some(REPLAY),
             Self::Filter { .. } => Some(FILTER),
+            Self::Refuse(_) => Some(REFUSE),
+            Self::SlowAccept(_) => Some(SLOW_ACCEPT),
         }
     }
 
@@ -54,9 +60,11 @@ impl LinkFault {
     pub(super) fn is_never(&self) -> bool {
         match self {
             Self::Cut | Self::Flap { .. } | Self::Clog | Self::Hold => false,
-            Self::Gray(chance) | Self::Replay { chance, .. } => chance.is_never(),
+            Self::Gray(chance) | Self::Replay { chance, .. } | Self::Refuse(chance) => {
+                chance.is_never()
+            }
             Self::Filter { what, chance } => chance.is_never() || what.is_of_none(),
-            Self::Delay(by) => by.constant() == Some(Duration::ZERO),
+            Self::Delay(by) | Self::SlowAccept(by) => by.constant() == Some(Duration::ZERO),
         }
     }
 }
@@ -65,3 +73,5 @@ const GRAY: Site = Site::new("net.gray");
 const DELAY: Site = Site::new("net.delay");
 const REPLAY: Site = Site::new("net.replay");
 const FILTER: Site = Site::new("net.filter");
+const REFUSE: Site = Site::new("net.refuse");
+const SLOW_ACCEPT: Site = Site::new("net.slow_accept");

@@ -153,6 +153,8 @@ pub(crate) enum NetEvent {
     Probe { sender: EndId },
     /// A reset arrives at this end.
     Reset { receiver: EndId, marks: Marks },
+    /// A connection that waited longer than others may be accepted.
+    Acceptable { listener: SocketId },
     /// A link that flaps turns.
     Turn { fault: LinkFaultId, on: bool },
     /// The name server's answer arrives.
@@ -392,6 +394,7 @@ impl Fabric {
             NetEvent::Pace { sender } => self.on_pace(fx, sender),
             NetEvent::Probe { sender } => self.on_probe(fx, sender),
             NetEvent::Reset { receiver, marks } => self.on_reset(fx, receiver, marks),
+            NetEvent::Acceptable { listener } => self.on_acceptable(fx, listener),
             NetEvent::Turn { fault, on } => self.on_turn(fx, fault, on),
             NetEvent::NameAnswered { lookup } => self.on_name_answered(fx, lookup),
         }

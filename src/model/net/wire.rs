@@ -301,6 +301,38 @@ impl Wire {
         Passage::Arrives { at, marks }
     }
 
+    /// Whether a fault has a host refuse who asks it for a connection on a link.
+    pub(super) fn refuses<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> bool {
+        if self.troubles.is_empty() {
+            return false;
+        }
+        let refused = self.troubles.burdens_mut().refuse(fx.choices(), pair);
+        if refused.is_some() {
+            self.counters.offered(Family::Refuse);
+        }
+        let refused = refused == Some(true);
+        if refused {
+            self.counters.fired(Family::Refuse);
+        }
+        refused
+    }
+
+    /// How much longer a connection that was made on a link waits to be accepted.
+    pub(super) fn slow_accept<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> Duration {
+        if self.troubles.is_empty() {
+            return Duration::ZERO;
+        }
+        let late = (self.troubles.burdens_mut()).slow_accept(fx.choices(), pair);
+        if late.is_some() {
+            self.counters.offered(Family::SlowAccept);
+        }
+        let late = late.unwrap_or_default();
+        if late > Duration::ZERO {
+            self.counters.fired(Family::SlowAccept);
+        }
+        late
+    }
+
     /// How a stream may send from one host to another.
     #[inline]
     pub(super) fn manner<F: Effects>(&mut self, fx: &mut F, from: NodeId, to: NodeId) -> Manner {

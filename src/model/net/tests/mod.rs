@@ -6,6 +6,7 @@ mod filter;
 mod handshake;
 mod instant;
 mod links;
+mod listeners;
 mod many;
 mod nagle;
 mod names;
