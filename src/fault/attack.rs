@@ -14,7 +14,7 @@ use super::target::Target;
 use crate::kernel::{Choices, Distribution, EntityKey, Point, Probability, Site};
 use crate::model::Shift;
 use crate::model::disk::{DiskFaults, DiskLatency, DiskScope};
-use crate::model::net::Bandwidth;
+use crate::model::net::{Bandwidth, QueueDrop};
 
 macro_rules! attacks {
     ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
@@ -340,6 +340,7 @@ impl Attack {
                 let bandwidth = Some(Bandwidth {
                     bytes_per_second,
                     queue_bytes: draws.log_between(8_000, 256_000),
+                    drop: QueueDrop::Tail,
                 });
                 let change = LinkChange {
                     bandwidth,

@@ -106,9 +106,9 @@ families! {
     /// A link carries no more than its bandwidth.
     ///
     /// Offered: a packet was sent on a link with a bandwidth. Fired: it waited for its turn, at its
-    /// host or in the queue, which counts once; or it found the queue full and is lost.
+    /// host or in the queue, which counts once; or the queue lost it.
     Bandwidth = "net.bandwidth",
-        "a packet that was received had waited, or one that found the queue full was missed";
+        "a packet that was received had waited, or one that the queue lost was missed";
     /// A link keeps its packets until the clog ends.
     ///
     /// Offered and fired: a packet came to a clogged link and is kept; so are acknowledgements,

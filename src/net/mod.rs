@@ -75,4 +75,4 @@ pub mod tcp {
     pub use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 }
 
-pub use crate::model::net::{AddressOrder, Bandwidth, DnsConfig, LinkConfig, LinkError};
+pub use crate::model::net::{AddressOrder, Bandwidth, DnsConfig, LinkConfig, LinkError, QueueDrop};

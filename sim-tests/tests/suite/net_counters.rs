@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stormglass::kernel::{Distribution, Family, FaultCounters, Probability};
 use stormglass::net::{
-    Bandwidth, DnsConfig, LinkConfig, TcpListener, TcpStream, UdpSocket, lookup_host,
+    Bandwidth, DnsConfig, LinkConfig, QueueDrop, TcpListener, TcpStream, UdpSocket, lookup_host,
 };
 use stormglass::sim::{Builder, Config, Links, Node, Outcome, PacketFilter, PacketKind, Sim};
 use stormglass::task;
@@ -201,6 +201,7 @@ fn slow(sim: &Sim, from: Node, to: Node) {
         link.bandwidth = Some(Bandwidth {
             bytes_per_second: 6_400,
             queue_bytes: 1_500,
+            drop: QueueDrop::Tail,
         });
     });
 }
@@ -211,6 +212,7 @@ fn narrow(sim: &Sim, from: Node, to: Node) {
         link.bandwidth = Some(Bandwidth {
             bytes_per_second: 100_000,
             queue_bytes: 4_500,
+            drop: QueueDrop::Tail,
         });
     });
 }

@@ -10,7 +10,7 @@ use stormglass::fault::{
 use stormglass::fs::{self, DiskFaults, DiskScope};
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::{Distribution, FaultCounters, Kind, NodeId, Probability, Record, SimTime};
-use stormglass::net::{Bandwidth, TcpListener, TcpStream, UdpSocket, lookup_host};
+use stormglass::net::{Bandwidth, QueueDrop, TcpListener, TcpStream, UdpSocket, lookup_host};
 use stormglass::sim::{Builder, Outcome, State};
 use stormglass::time::{sleep, wall_clock};
 use stormglass::{Config, Policy};
@@ -140,6 +140,7 @@ fn every_kind() -> Vec<(FaultKind, Target)> {
     let bandwidth = Bandwidth {
         bytes_per_second: 20_000,
         queue_bytes: 2_000,
+        drop: QueueDrop::Tail,
     };
     vec![
         (FaultKind::Crash, nodes()),

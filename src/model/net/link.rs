@@ -54,9 +54,28 @@ pub struct Bandwidth {
     /// Bytes a second, with headers; not 0.
     pub bytes_per_second: u64,
     /// The queue before the link: a packet that finds so many bytes waiting that it does not fit is
-    /// lost (tail drop). A stream waits at its own host until the queue is short, as Linux has it
-    /// (TCP small queues).
+    /// lost. A stream waits at its own host until the queue is short, as Linux has it (TCP small
+    /// queues).
     pub queue_bytes: u64,
+    /// What else the queue loses.
+    #[serde(default)]
+    pub drop: QueueDrop,
+}
+
+/// Which packets the queue before a link loses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum QueueDrop {
+    /// Those that do not fit (tail drop).
+    #[default]
+    Tail,
+    /// Others too, at random: none while what waits before it is half of the queue or less, and from
+    /// there to a full queue a share that grows evenly from none to all.
+    ///
+    /// Source: random early detection (Floyd & Jacobson 1993), by the length of the moment and not
+    /// by its mean.
+    Early,
 }
 
 impl Default for LinkConfig {
@@ -191,7 +210,11 @@ mod tests {
             "bandwidth":{"bytes_per_second":1000000,"queue_bytes":64000}}"#;
         let config: LinkConfig = serde_json::from_str(text).unwrap();
         assert_eq!(config.loss, Probability::percent(25));
-        assert_eq!(config.bandwidth.unwrap().queue_bytes, 64_000);
+        let bandwidth = config.bandwidth.unwrap();
+        assert_eq!(
+            (bandwidth.queue_bytes, bandwidth.drop),
+            (64_000, QueueDrop::Tail)
+        );
         let again = serde_json::to_string(&config).unwrap();
         assert_eq!(
             serde_json::from_str::<LinkConfig>(&again).unwrap(),
@@ -244,6 +267,7 @@ mod tests {
         let narrow = |bytes_per_second, queue_bytes| Bandwidth {
             bytes_per_second,
             queue_bytes,
+            drop: QueueDrop::Tail,
         };
         assert_eq!(LinkConfig::default().validate(), Ok(()));
         assert!(reason(|config| config.mtu_bytes = 1_279).contains("give 1280 to 65535"));

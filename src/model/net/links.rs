@@ -9,7 +9,7 @@
 use core::time::Duration;
 
 use super::connection::HEADER_BYTES;
-use super::link::LinkConfig;
+use super::link::{LinkConfig, QueueDrop};
 use super::map::NumberMap;
 use crate::kernel::{Choices, EntityKey, NodeId, Point, SimTime, Site};
 
@@ -19,6 +19,7 @@ const LOSS: Site = Site::new("net.loss");
 const DUPLICATE: Site = Site::new("net.duplicate");
 const REORDER: Site = Site::new("net.reorder");
 const CORRUPT: Site = Site::new("net.corrupt");
+const QUEUE: Site = Site::new("net.queue");
 const SEGMENT: Site = Site::new("net.segment");
 
 /// The number of the default settings.
@@ -86,6 +87,7 @@ struct Rare {
     duplicate: Point,
     reorder: Point,
     corrupt: Point,
+    queue: Point,
     segment: Point,
 }
 
@@ -98,7 +100,7 @@ pub(super) struct Crossing {
     pub(super) loss: Option<bool>,
     /// Whether bits are flipped, and which: a number that decides it.
     pub(super) corrupt: Option<Option<u64>>,
-    /// Whether the queue is too long for it; `None` if there is no queue.
+    /// Whether the queue loses it; `None` if there is no queue.
     pub(super) dropped: Option<bool>,
     /// Whether it had to wait in the queue.
     pub(super) waited: bool,
@@ -318,7 +320,12 @@ impl Links {
         if let Some(bandwidth) = config.bandwidth {
             let wait = link.busy_until.saturating_since(now);
             let waiting = bytes_in(wait, bandwidth.bytes_per_second);
-            let dropped = waiting.saturating_add(bytes) > bandwidth.queue_bytes;
+            let mut dropped = waiting.saturating_add(bytes) > bandwidth.queue_bytes;
+            if bandwidth.drop == QueueDrop::Early {
+                let half = bandwidth.queue_bytes / 2;
+                let limit = half + choices.below(&mut link.rare().queue, half);
+                dropped |= waiting > limit;
+            }
             crossing.dropped = Some(dropped);
             if !dropped {
                 let takes = time_of(bytes, bandwidth.bytes_per_second);
@@ -481,6 +488,7 @@ impl Link {
                 duplicate: Choices::point(DUPLICATE, entity),
                 reorder: Choices::point(REORDER, entity),
                 corrupt: Choices::point(CORRUPT, entity),
+                queue: Choices::point(QUEUE, entity),
                 segment: Choices::point(SEGMENT, entity),
             })
         })
@@ -510,7 +518,11 @@ fn any(count: u32, mut ask: impl FnMut() -> bool) -> bool {
 fn burst_of(config: &LinkConfig) -> u64 {
     let segment = Manner::of(config).segment_bytes();
     match config.bandwidth {
-        Some(bandwidth) if config.loss.is_never() && config.corrupt.is_never() => {
+        Some(bandwidth)
+            if config.loss.is_never()
+                && config.corrupt.is_never()
+                && bandwidth.drop == QueueDrop::Tail =>
+        {
             let room = bytes_in(SMALL_QUEUE, bandwidth.bytes_per_second);
             room.min(bandwidth.queue_bytes / 2).max(segment) / segment * segment
         }
@@ -643,6 +655,7 @@ mod tests {
             bandwidth: Some(super::super::link::Bandwidth {
                 bytes_per_second: 1_000_000,
                 queue_bytes: 3_000,
+                drop: QueueDrop::Tail,
             }),
             ..config(10)
         });
@@ -659,6 +672,38 @@ mod tests {
         assert_eq!(send(&mut links, 999), None);
         assert_eq!(send(&mut links, 1_000), Some((13_000, true)));
         assert_eq!(send(&mut links, 9_000), Some((11_000, false)));
+    }
+
+    #[test]
+    fn a_queue_that_drops_early_loses_more_the_longer_it_is() {
+        let (mut links, mut choices) = links(LinkConfig {
+            bandwidth: Some(super::super::link::Bandwidth {
+                bytes_per_second: 1_000_000,
+                queue_bytes: 100_000,
+                drop: QueueDrop::Early,
+            }),
+            ..config(10)
+        });
+        let mut share = |links: &mut Links, level: u64| {
+            let mut lost = 0;
+            for _ in 0..1_000 {
+                links.table.iter_mut().for_each(|link| {
+                    link.busy_until = SimTime::from_nanos(level * 1_000);
+                });
+                let crossing = links.cross(&mut choices, (A, B), 100, 1, SimTime::ZERO);
+                lost += u32::from(crossing.dropped == Some(true));
+            }
+            lost
+        };
+        share(&mut links, 0);
+        assert_eq!(share(&mut links, 0), 0);
+        assert_eq!(share(&mut links, 49_900), 0, "half full");
+        let quarter = share(&mut links, 62_500);
+        assert!((200..300).contains(&quarter), "{quarter} of 1000");
+        let three = share(&mut links, 87_500);
+        assert!((700..800).contains(&three), "{three} of 1000");
+        assert!(share(&mut links, 99_850) > 980);
+        assert_eq!(share(&mut links, 99_950), 1_000, "it does not fit");
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub(crate) use dns::{Failing, Lookup};
 pub use filter::{PacketFilter, PacketKind};
 pub(crate) use host::Reuse;
 pub(crate) use kept::InFlight;
-pub use link::{Bandwidth, LinkConfig, LinkError};
+pub use link::{Bandwidth, LinkConfig, LinkError, QueueDrop};
 pub(crate) use link_fault::{LinkFault, Pair};
 #[cfg(feature = "mutants")]
 pub use mutant::{Mutant, with_mutant};

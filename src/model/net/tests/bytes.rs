@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kernel::{EntityKey, Site};
-use crate::model::net::Bandwidth;
+use crate::model::net::{Bandwidth, QueueDrop};
 
 /// What a stream goes through.
 #[derive(Clone, Debug)]
@@ -54,6 +54,10 @@ fn travel(trip: &Trip) {
         bandwidth: trip.bandwidth.map(|bytes_per_second| Bandwidth {
             bytes_per_second,
             queue_bytes: 64_000,
+            drop: match trip.seed % 2 {
+                0 => QueueDrop::Early,
+                _ => QueueDrop::Tail,
+            },
         }),
         ..jittery()
     };

@@ -1,7 +1,7 @@
 //! What links do to packets: faults that act on datagrams, gray links, clogs, holds, bandwidth.
 
 use super::*;
-use crate::model::net::{Bandwidth, PacketKind};
+use crate::model::net::{Bandwidth, PacketKind, QueueDrop};
 
 /// What `b` receives of a hundred datagrams from `a`, one each millisecond, with the times.
 pub(super) fn hundred(world: &mut World) -> Vec<(u128, Vec<u8>)> {
@@ -29,8 +29,48 @@ fn narrow(bytes_per_second: u64, queue_bytes: u64) -> World {
         link.bandwidth = Some(Bandwidth {
             bytes_per_second,
             queue_bytes,
+            drop: QueueDrop::Tail,
         });
     })
+}
+
+/// Which of 200 datagrams of 1,028 bytes with headers are lost, at twice what a link carries, whose
+/// queue of 40,000 bytes is half full after 39 and full after 77 of them.
+fn flood(drop: QueueDrop) -> Vec<u8> {
+    let mut world = with(|link| {
+        link.bandwidth = Some(Bandwidth {
+            bytes_per_second: 514_000,
+            queue_bytes: 40_000,
+            drop,
+        });
+    });
+    let (a, b) = (world.bind(A, "0.0.0.0:9"), world.bind(B, "0.0.0.0:9"));
+    let mut seen = BTreeSet::new();
+    for n in 0..200 {
+        world.send_to(a, &[n; 1_000], "10.0.0.2:9").unwrap();
+        world.run(MS);
+        seen.extend(world.receive_all(b).iter().map(|bytes| bytes[0]));
+    }
+    world.run(S);
+    seen.extend(world.receive_all(b).iter().map(|bytes| bytes[0]));
+    let counter = world.counter(Family::Bandwidth);
+    assert_eq!((counter.fired, counter.effective), (199, 199));
+    (0..200).filter(|n| !seen.contains(n)).collect()
+}
+
+#[test]
+fn a_queue_that_drops_early_is_never_full() {
+    let (tail, early) = (flood(QueueDrop::Tail), flood(QueueDrop::Early));
+    assert!((75..80).contains(&tail[0]), "{tail:?}");
+    assert!((40..65).contains(&early[0]), "{early:?}");
+    assert!(early.len() > tail.len());
+    let in_a_row = |lost: &[u8]| {
+        lost.windows(2)
+            .filter(|pair| pair[1] == pair[0] + 1)
+            .count()
+    };
+    assert_eq!(in_a_row(&tail), 0, "every other");
+    assert!(in_a_row(&early) > 5, "at random: {early:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Loss in the midst of a stream, at its end, and of what is sent again.
 
 use super::*;
-use crate::model::net::Bandwidth;
+use crate::model::net::{Bandwidth, QueueDrop};
 
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -163,6 +163,7 @@ fn what_is_sent_again_waits_for_its_turn_on_a_narrow_link() {
         bandwidth: Some(Bandwidth {
             bytes_per_second: 1_000_000,
             queue_bytes: 6_000,
+            drop: QueueDrop::Tail,
         }),
         ..constant(LATENCY)
     };
