@@ -315,14 +315,16 @@ impl Network {
     }
 
     /// Resets all connections between two nodes, as a middlebox does that lost its memory: every
-    /// open end gets `ConnectionReset` at once.
+    /// open end gets `ConnectionReset` at once, behind what had arrived. Of what was on its way to it a
+    /// first part arrives too, of a length drawn from nothing to all.
     #[track_caller]
     pub fn reset(&self, a: Node, b: Node) {
         self.act(|world| world.net.reset_between(&mut world.base, a.id(), b.id()));
     }
 
     /// Resets, at `node` alone, its connections with `peer`, which learns of it only when it sends:
-    /// until then they are half-open.
+    /// until then they are half-open. What was on its way to `node` arrives in part, as by
+    /// [`reset`](Self::reset).
     #[track_caller]
     pub fn reset_at(&self, node: Node, peer: Node) {
         self.act(|world| world.net.reset_at(&mut world.base, node.id(), peer.id()));

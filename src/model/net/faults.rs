@@ -3,11 +3,14 @@
 //! Owns the order of what happens at both moments, so that the trace tells of it and what waits for
 //! it goes on.
 
-use super::connection::{Owner, State};
+use super::connection::{EndId, Owner, State};
 use super::link_fault::Pair;
 use super::trouble::Change;
 use super::{Effects, Fabric, LinkFault, LinkFaultId, NetEvent};
-use crate::kernel::{EntityKey, Family, Kind, NodeId, Point, SimTime};
+use crate::kernel::{Choices, EntityKey, Family, Kind, NodeId, Point, SimTime, Site};
+
+/// How much of what is on its way to an end that is reset still arrives.
+const RESET: Site = Site::new("net.reset");
 
 impl Fabric {
     /// Begins a fault on links, until it is [ended](Self::end_fault) or the links are healed.
@@ -104,7 +107,8 @@ impl Fabric {
     }
 
     /// Resets all connections between two nodes, as a middlebox does that has lost its memory:
-    /// every open end hears of it at once.
+    /// every open end hears of it at once. Of what was on its way to an end a first part arrives
+    /// before, of a length drawn from nothing to all.
     ///
     /// # Panics
     /// If a node has no host.
@@ -128,6 +132,9 @@ impl Fabric {
     }
 
     fn reset_ends<F: Effects>(&mut self, fx: &mut F, node: NodeId, peer: NodeId) {
+        let link = self.wire.links().entity(peer, node);
+        let entity = link.indexed(fx.now().as_nanos());
+        let mut nth = 0;
         for id in self.ends() {
             let Some(entry) = self.connections.get(id.connection) else {
                 continue;
@@ -148,9 +155,31 @@ impl Fabric {
                 if told {
                     self.wire.effective(Family::Reset);
                 }
+                self.deliver_the_last(fx, id, entity.indexed(nth));
+                nth += 1;
                 fx.record(Kind::StreamReset, node, id.subject(), 1, &[]);
                 self.die(fx, id, Some(error));
             }
+        }
+    }
+
+    /// An end that will be reset receives a drawn part of what is on its way to it.
+    fn deliver_the_last<F: Effects>(&mut self, fx: &mut F, receiver: EndId, entity: EntityKey) {
+        let Some(connection) = self.connections.get_mut(receiver.connection) else {
+            return;
+        };
+        let node = connection.end(receiver.side).node;
+        let is_open = connection.end(receiver.side).state == State::Open;
+        let pipe = connection.pipe_mut(receiver.side.other());
+        let under_way = pipe.under_way();
+        if !is_open || under_way == 0 {
+            return;
+        }
+        let mut point = Choices::point(RESET, entity);
+        let bytes = fx.choices().below(&mut point, under_way + 1);
+        if bytes > 0 {
+            pipe.deliver_first(bytes);
+            fx.record(Kind::StreamDelivered, node, receiver.subject(), bytes, &[]);
         }
     }
 

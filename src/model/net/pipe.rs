@@ -424,6 +424,17 @@ impl Pipe {
         Some(Delivery { bytes, fin })
     }
 
+    /// How much was sent and has not arrived, or not without a gap before it.
+    pub(super) const fn under_way(&self) -> u64 {
+        self.sent.saturating_sub(self.delivered)
+    }
+
+    /// So much of what was sent is there after all, without more of the stream behind it.
+    pub(super) fn deliver_first(&mut self, bytes: u64) {
+        assert!(bytes <= self.under_way(), "only what was sent arrives");
+        self.delivered += bytes;
+    }
+
     /// Sends word of what has arrived, which is at the sender at `at`, or later if earlier word is:
     /// then what happened to that is why. Says whether it is news that more has arrived.
     #[inline]

@@ -14,6 +14,7 @@ mod processes;
 mod quiet;
 mod recovery;
 mod replay;
+mod resets;
 mod socket;
 mod stream;
 mod udp;
