@@ -85,6 +85,11 @@ families! {
     /// of a stream is lost to its checksum.
     Corrupt = "net.corrupt",
         "a program received a byte with flipped bits, or as for a loss if it was of a stream";
+    /// Bits of a stream are flipped, and no checksum notices.
+    ///
+    /// Offered: bytes that had not arrived came on a link that may flip bits of streams. Fired: bits
+    /// of them were flipped.
+    StreamCorrupt = "net.stream_corrupt", "a program read a byte with flipped bits";
     /// A datagram arrives twice.
     ///
     /// Offered: a datagram was sent on a link that may double some. Fired: there is a second copy.
@@ -130,6 +135,16 @@ families! {
     /// Offered: a connection was made on a link on which some wait. Fired: the wait drawn is above
     /// zero.
     SlowAccept = "net.slow_accept", "a program accepted it later than it would have";
+    /// A write of a stream accepts less than it could.
+    ///
+    /// Offered: a write for which there was room for two bytes or more, on a link of such writes.
+    /// Fired: it accepted a part.
+    StreamShortWrite = "net.short_write", "a program was told of fewer bytes";
+    /// A read of a stream gives less than is there.
+    ///
+    /// Offered: a read for which two bytes or more were there, on a link of such reads. Fired: it
+    /// gave a part.
+    StreamShortRead = "net.short_read", "a program was given fewer bytes";
     /// A connection is reset from outside.
     ///
     /// Offered and fired: an end of a connection was reset.

@@ -168,6 +168,8 @@ kinds! {
     /// A program came to a place that may take a rare way; subject: hash of its name, value: 1 if
     /// it does.
     Buggified = "buggify";
+    /// Bits of a stream were flipped; subject: connection, value: how many bytes are before them.
+    StreamCorrupted = "stream corrupted";
 }
 
 /// One thing that happened.

@@ -202,6 +202,28 @@ impl Network {
         self.begin(LinkFault::SlowAccept(by), links)
     }
 
+    /// Flips bits of streams, as a broken host or switch does that computes the checksum of what it
+    /// has broken: bytes reach the program changed. With a chance, drawn for each packet that brings
+    /// bytes, one or two bits. What [`LinkConfig::corrupt`] flips is noticed and lost instead.
+    #[track_caller]
+    pub fn corrupt_streams(&self, links: Links, chance: Probability) -> Fault {
+        self.begin(LinkFault::CorruptStream(chance), links)
+    }
+
+    /// Has writes of streams that send on links accept, with a chance, only a part of the bytes for
+    /// which there is room: at least one, and fewer than all.
+    #[track_caller]
+    pub fn short_writes(&self, links: Links, chance: Probability) -> Fault {
+        self.begin(LinkFault::ShortWrite(chance), links)
+    }
+
+    /// Has reads of streams that receive on links give, with a chance, only a part of the bytes that
+    /// are there: at least one, and fewer than all. Looking at them (`peek`) shows all.
+    #[track_caller]
+    pub fn short_reads(&self, links: Links, chance: Probability) -> Fault {
+        self.begin(LinkFault::ShortRead(chance), links)
+    }
+
     /// Clogs links: packets are kept where they would have arrived, and go on in order when the
     /// fault ends.
     #[track_caller]

@@ -195,6 +195,21 @@ fn slow_accept(sim: &Sim, from: Node, to: Node) {
     sim.network().slow_accept(link(from, to), by);
 }
 
+fn corrupt_streams(sim: &Sim, from: Node, to: Node) {
+    sim.network()
+        .corrupt_streams(link(from, to), Probability::ALWAYS);
+}
+
+fn short_writes(sim: &Sim, from: Node, to: Node) {
+    sim.network()
+        .short_writes(link(from, to), Probability::ALWAYS);
+}
+
+fn short_reads(sim: &Sim, from: Node, to: Node) {
+    sim.network()
+        .short_reads(link(from, to), Probability::ALWAYS);
+}
+
 /// A datagram of four bytes, 32 with its headers, takes 5 ms.
 fn slow(sim: &Sim, from: Node, to: Node) {
     set(sim, from, to, |link| {
@@ -282,6 +297,49 @@ fn each_family_counts_what_it_offers_does_and_changes() {
         (Family::SlowAccept, slow_accept, Connect, Deaf, [1, 1, 0]),
         (Family::SlowAccept, slow_accept, Connect, Dies, [1, 1, 0]),
         (Family::SlowAccept, slow_accept, Bytes, Reads, [0, 0, 0]),
+        (
+            Family::StreamCorrupt,
+            corrupt_streams,
+            Bytes,
+            Reads,
+            [1, 1, 1],
+        ),
+        (
+            Family::StreamCorrupt,
+            corrupt_streams,
+            Segments,
+            Deaf,
+            [3, 3, 0],
+        ),
+        (
+            Family::StreamCorrupt,
+            corrupt_streams,
+            Bytes,
+            Dead,
+            [0, 0, 0],
+        ),
+        (
+            Family::StreamCorrupt,
+            corrupt_streams,
+            Datagrams,
+            Reads,
+            [0, 0, 0],
+        ),
+        (
+            Family::StreamShortWrite,
+            short_writes,
+            Datagrams,
+            Reads,
+            [0, 0, 0],
+        ),
+        (
+            Family::StreamShortRead,
+            short_reads,
+            Datagrams,
+            Reads,
+            [0, 0, 0],
+        ),
+        (Family::StreamShortRead, short_reads, Bytes, Deaf, [0, 0, 0]),
         // The first does not wait; three are there before the end, and two of them waited.
         (Family::Bandwidth, slow, Datagrams, Reads, [10, 9, 9]),
         (Family::Bandwidth, slow, Datagrams, Deaf, [10, 9, 0]),
@@ -359,6 +417,18 @@ fn a_family_that_never_acts_is_not_there() {
         (Family::SlowAccept, |sim, from, to| {
             let by = Distribution::Constant(Duration::ZERO);
             sim.network().slow_accept(link(from, to), by);
+        }),
+        (Family::StreamCorrupt, |sim, from, to| {
+            let never = Probability::new(0, 9);
+            sim.network().corrupt_streams(link(from, to), never);
+        }),
+        (Family::StreamShortWrite, |sim, from, to| {
+            let never = Probability::new(0, 9);
+            sim.network().short_writes(link(from, to), never);
+        }),
+        (Family::StreamShortRead, |sim, from, to| {
+            let never = Probability::new(0, 9);
+            sim.network().short_reads(link(from, to), never);
         }),
         (Family::Delay, |sim, from, to| {
             let by = Distribution::Constant(Duration::ZERO);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::filter::Label;
 use super::link_fault::{LinkFault, Pair};
 use super::trouble::LinkFaultId;
-use crate::kernel::{Choices, EntityKey, Point, SimTime};
+use crate::kernel::{Choices, EntityKey, Point, Probability, SimTime};
 
 /// The faults of each link that draw something for its packets.
 #[derive(Debug, Default)]
@@ -114,17 +114,24 @@ impl Burdens {
         replays.collect()
     }
 
-    /// Whether the next connection that is asked for on a link is refused; `None` if nothing on it
-    /// ever is.
-    pub(super) fn refuse(&mut self, choices: &mut Choices, pair: Pair) -> Option<bool> {
-        let mut refused = None;
+    /// Whether a fault of a link strikes, of those that `of` gives the chance of, and a number that
+    /// decides how. `None` if there is no such fault.
+    pub(super) fn strike(
+        &mut self,
+        choices: &mut Choices,
+        pair: Pair,
+        of: impl Fn(&LinkFault) -> Option<Probability>,
+    ) -> Option<Option<u64>> {
+        let mut struck = None;
         for Burden { fault, point, .. } in self.of(pair) {
-            if let LinkFault::Refuse(chance) = fault {
-                let this = choices.chance(point, *chance);
-                *refused.get_or_insert(false) |= this;
+            if let Some(chance) = of(fault) {
+                let this = choices.chance(point, chance);
+                let how = choices.draw(point);
+                let struck = struck.get_or_insert(None);
+                *struck = this.then_some(how).or(*struck);
             }
         }
-        refused
+        struck
     }
 
     /// How much longer the next connection that is made on a link waits to be accepted; `None` if
@@ -140,17 +147,21 @@ impl Burdens {
         sum
     }
 
-    /// Whether a link loses packets of streams.
+    /// Whether a link loses packets of streams, or corrupts them.
     #[inline]
-    pub(super) fn lose(&self, pair: Pair) -> bool {
+    pub(super) fn harm_packets(&self, pair: Pair) -> bool {
         if self.0.is_empty() {
             return false;
         }
-        let loses =
-            |burden: &Burden| matches!(burden.fault, LinkFault::Gray(_) | LinkFault::Filter { .. });
+        let harms = |burden: &Burden| {
+            matches!(
+                burden.fault,
+                LinkFault::Gray(_) | LinkFault::Filter { .. } | LinkFault::CorruptStream(_)
+            )
+        };
         self.0
             .get(&pair)
-            .is_some_and(|burdens| burdens.iter().any(loses))
+            .is_some_and(|burdens| burdens.iter().any(harms))
     }
 
     /// Those of a link.

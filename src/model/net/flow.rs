@@ -310,6 +310,12 @@ impl Fabric {
             return;
         }
         let released = connection.pipe_mut(receiver.side).hear(segment.acked);
+        if !self.wire.troubles().is_empty() {
+            self.corrupt_segment(fx, sender, segment);
+        }
+        let Some(connection) = self.connections.get_mut(sender.connection) else {
+            return;
+        };
         let Some(delivery) = connection.pipe_mut(sender.side).deliver(segment) else {
             // What is before it was lost, or comes later.
             self.set_retransmit(fx, sender);

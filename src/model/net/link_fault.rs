@@ -40,6 +40,12 @@ pub(crate) enum LinkFault {
     Refuse(Probability),
     /// A connection that is made waits so much longer to be accepted.
     SlowAccept(Distribution),
+    /// Bits of a packet of a stream are flipped with a chance, and no checksum notices.
+    CorruptStream(Probability),
+    /// A write of a stream accepts with a chance only a part of what it could.
+    ShortWrite(Probability),
+    /// A read of a stream gives with a chance only a part of what is there.
+    ShortRead(Probability),
 }
 
 impl LinkFault {
@@ -53,6 +59,9 @@ impl LinkFault {
             Self::Filter { .. } => Some(FILTER),
             Self::Refuse(_) => Some(REFUSE),
             Self::SlowAccept(_) => Some(SLOW_ACCEPT),
+            Self::CorruptStream(_) => Some(CORRUPT_STREAM),
+            Self::ShortWrite(_) => Some(SHORT_WRITE),
+            Self::ShortRead(_) => Some(SHORT_READ),
         }
     }
 
@@ -60,9 +69,12 @@ impl LinkFault {
     pub(super) fn is_never(&self) -> bool {
         match self {
             Self::Cut | Self::Flap { .. } | Self::Clog | Self::Hold => false,
-            Self::Gray(chance) | Self::Replay { chance, .. } | Self::Refuse(chance) => {
-                chance.is_never()
-            }
+            Self::Gray(chance)
+            | Self::Replay { chance, .. }
+            | Self::Refuse(chance)
+            | Self::CorruptStream(chance)
+            | Self::ShortWrite(chance)
+            | Self::ShortRead(chance) => chance.is_never(),
             Self::Filter { what, chance } => chance.is_never() || what.is_of_none(),
             Self::Delay(by) | Self::SlowAccept(by) => by.constant() == Some(Duration::ZERO),
         }
@@ -75,3 +87,6 @@ const REPLAY: Site = Site::new("net.replay");
 const FILTER: Site = Site::new("net.filter");
 const REFUSE: Site = Site::new("net.refuse");
 const SLOW_ACCEPT: Site = Site::new("net.slow_accept");
+const CORRUPT_STREAM: Site = Site::new("net.corrupt_stream");
+const SHORT_WRITE: Site = Site::new("net.short_write");
+const SHORT_READ: Site = Site::new("net.short_read");

@@ -58,6 +58,7 @@ mod kept;
 mod link;
 mod link_fault;
 mod links;
+mod mangle;
 mod map;
 mod marks;
 mod mutant;

@@ -69,6 +69,8 @@ pub(super) struct Pipe {
     pub(super) retries: u32,
     /// The first of what is lost is sent again, and the rest waits for word of it.
     pub(super) stalled: bool,
+    /// Where bytes with flipped bits are that nobody has read.
+    pub(super) corrupt: Vec<u64>,
     /// The latest word of what arrived was lost.
     pub(super) news_lost: bool,
     /// What keeps the latest word of what arrived, while a link does.
@@ -146,6 +148,7 @@ impl Pipe {
             pace: None,
             retries: 0,
             stalled: false,
+            corrupt: Vec::new(),
             news_lost: false,
             kept_by: Marks::NONE,
             silenced: Marks::NONE,
@@ -391,6 +394,27 @@ impl Pipe {
         if let Some(Some(segment)) = self.flight.get_mut(place) {
             segment.marks.add(marks);
         }
+    }
+
+    /// Where a segment begins and ends to bring the receiver bytes that have not arrived.
+    pub(super) fn first_new(&self, segment: Segment) -> Option<(u64, u64)> {
+        let (begin, stop) = self.gaps.missing_from(max(segment.start, self.delivered));
+        let end = segment.end.min(stop);
+        (begin < end).then_some((begin, end))
+    }
+
+    /// Flips a bit, which is counted from the beginning of the stream.
+    pub(super) fn flip(&mut self, bit: u64) {
+        let place = usize::try_from(bit / 8 - self.read).expect("it is among what was written");
+        self.bytes[place] ^= 1 << (bit % 8);
+    }
+
+    /// How many of the bytes with flipped bits have been read since this was last asked.
+    pub(super) fn take_corrupt_read(&mut self) -> usize {
+        let before = self.corrupt.len();
+        let read = self.read;
+        self.corrupt.retain(|place| *place >= read);
+        before - self.corrupt.len()
     }
 
     /// Takes a segment in at the receiver; `None` if something before it is missing, until which

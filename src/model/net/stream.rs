@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::connection::{Connection, End, EndId, Owner, Side, State};
+use super::mangle::Call;
 use super::mutant::{self, Mutant};
 use super::options::Options;
 use super::{Answer, Death, Effects, Fabric, os_error};
@@ -41,6 +42,7 @@ impl Fabric {
         data: &[u8],
     ) -> io::Result<Answer<usize>> {
         let connection = held(self.connections.get_mut(id.connection), id)?;
+        let way = connection.way_of(id.side);
         let (end, pipe) = connection.sending(id.side);
         if let Some(error) = end.error.take() {
             let hidden = mutant::is(Mutant::ResetWritesAsPipe);
@@ -61,7 +63,9 @@ impl Fabric {
             length if mutant::is(Mutant::WriteIsHalved) => length.div_ceil(2),
             length => length,
         };
-        let accepted = pipe.write(&data[..offered]);
+        let room = usize::try_from(pipe.free()).unwrap_or(usize::MAX);
+        let accepted = (self.wire).shortened(fx, Call::Write, way, offered.min(room));
+        let accepted = pipe.write(&data[..accepted]);
         if accepted == 0 && !data.is_empty() {
             let answer = wait_for_room(end);
             self.watch_news(fx, id);
@@ -91,14 +95,23 @@ impl Fabric {
         buffer: &mut [u8],
     ) -> io::Result<Answer<usize>> {
         let answer = self.look(id, buffer)?;
-        if let Answer::Done(length @ 1..) = answer {
-            let connection = held(self.connections.get_mut(id.connection), id)?;
-            let open = connection.end(id.side).state == State::Open;
-            if connection.pipe_mut(id.side.other()).consume(length) && open {
-                self.acknowledge(fx, id.other());
-            }
+        let Answer::Done(length @ 1..) = answer else {
+            return Ok(answer);
+        };
+        let connection = held(self.connections.get_mut(id.connection), id)?;
+        let way = connection.way_of(id.side.other());
+        let length = self.wire.shortened(fx, Call::Read, way, length);
+        let open = connection.end(id.side).state == State::Open;
+        let incoming = connection.pipe_mut(id.side.other());
+        let is_corrupt = !incoming.corrupt.is_empty();
+        let tells = incoming.consume(length) && open;
+        if is_corrupt {
+            self.count_corrupt(id.other());
         }
-        Ok(answer)
+        if tells {
+            self.acknowledge(fx, id.other());
+        }
+        Ok(Answer::Done(length))
     }
 
     /// Like [`read`](Self::read), but what is read stays.

@@ -9,11 +9,11 @@ use super::Effects;
 use super::addr::NOWHERE;
 use super::filter::Label;
 use super::link::LinkConfig;
-use super::link_fault::Pair;
+use super::link_fault::{LinkFault, Pair};
 use super::links::{Crossing, Links, Manner, Mischief};
 use super::marks::Marks;
 use super::trouble::{Stop, Troubles};
-use crate::kernel::{EntityKey, Family, FaultCounters, NodeId, SimTime};
+use crate::kernel::{EntityKey, Family, FaultCounters, NodeId, Probability, SimTime};
 
 /// How long a packet takes within one host. About what Linux needs; constant, since a host's own
 /// packets meet no network.
@@ -301,20 +301,31 @@ impl Wire {
         Passage::Arrives { at, marks }
     }
 
+    /// Whether a fault of this family strikes on a link, of those that `of` gives the chance of: then
+    /// a number that decides how.
+    pub(super) fn strike<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        pair: Pair,
+        family: Family,
+        of: impl Fn(&LinkFault) -> Option<Probability>,
+    ) -> Option<u64> {
+        let burdens = self.troubles.burdens_mut();
+        let struck = burdens.strike(fx.choices(), pair, of)?;
+        self.counters.offered(family);
+        if struck.is_some() {
+            self.counters.fired(family);
+        }
+        struck
+    }
+
     /// Whether a fault has a host refuse who asks it for a connection on a link.
     pub(super) fn refuses<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> bool {
-        if self.troubles.is_empty() {
-            return false;
-        }
-        let refused = self.troubles.burdens_mut().refuse(fx.choices(), pair);
-        if refused.is_some() {
-            self.counters.offered(Family::Refuse);
-        }
-        let refused = refused == Some(true);
-        if refused {
-            self.counters.fired(Family::Refuse);
-        }
-        refused
+        let of = |fault: &LinkFault| match fault {
+            LinkFault::Refuse(chance) => Some(*chance),
+            _ => None,
+        };
+        !self.troubles.is_empty() && self.strike(fx, pair, Family::Refuse, of).is_some()
     }
 
     /// How much longer a connection that was made on a link waits to be accepted.
@@ -343,7 +354,7 @@ impl Wire {
             };
         }
         let mut manner = self.links.manner(fx.choices(), from, to);
-        manner.smooth &= !self.troubles.burdens().lose((from, to));
+        manner.smooth &= !self.troubles.burdens().harm_packets((from, to));
         manner
     }
 

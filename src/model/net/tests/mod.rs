@@ -7,6 +7,7 @@ mod handshake;
 mod instant;
 mod links;
 mod listeners;
+mod mangle;
 mod many;
 mod nagle;
 mod names;
