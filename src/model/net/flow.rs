@@ -212,7 +212,8 @@ impl Fabric {
         if end.state == State::Dead || pipe.retransmit.is_some() {
             return;
         }
-        let wait = first.saturating_mul(1 << pipe.retries).min(RETRANSMIT_MAX);
+        let wait = first.saturating_mul(1 << pipe.patience());
+        let wait = wait.min(RETRANSMIT_MAX);
         let at = from.saturating_add(wait);
         pipe.retransmit = Some(fx.schedule(at, NetEvent::Retransmit { sender }));
     }
@@ -237,6 +238,9 @@ impl Fabric {
         }
         pipe.retries += 1;
         pipe.learn(fx.now());
+        if pipe.is_shut_out() {
+            pipe.probes = RETRIES_MAX.min(pipe.probes + 1);
+        }
         let segment = pipe.segment_again(limit);
         fx.record(
             Kind::StreamRetransmitted,
@@ -420,8 +424,8 @@ impl Fabric {
             }
             // A closed window is asked about until the answer arrives.
             None if pipe.news_lost => self.set_retransmit(fx, sender),
-            // It always is; that changes something only when no answer arrives.
-            None if pipe.is_shut_out() && self.wire.silences(way) => {
+            // It always is; that changes something only where an answer may not arrive.
+            None if pipe.is_shut_out() && self.wire.may_be_silent(fx, way) => {
                 self.set_retransmit(fx, sender);
             }
             None => {}

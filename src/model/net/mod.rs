@@ -20,9 +20,9 @@
 //! trip early. What is lost at the end of what was sent, and what is lost again, waits for the
 //! retransmission timer: the probe that Linux sends after two round trips is missing. The timer is
 //! 200 ms and the round trip of the handshake, whatever the later ones are. A sender before a
-//! closed window asks whether it still is only while a cut, a clog or a hold keeps the question or
-//! the answer away, and begins with a short patience then: what is answered tells it nothing that
-//! it does not hear anyway, but that a window is open by less than half. A connection is given
+//! closed window asks whether it still is only where packets may be lost, or while a fault keeps the
+//! question or the answer away: elsewhere what is answered tells it nothing that it does not hear
+//! anyway, but that a window is open by less than half. A connection is given
 //! up after 15 such waits, after nine questions of keep-alive, and without a program a minute after
 //! its end has arrived.
 //!

@@ -67,6 +67,9 @@ pub(super) struct Pipe {
     pub(super) pace: Option<EventKey>,
     /// How often the sender has sent again without hearing anything.
     pub(super) retries: u32,
+    /// How often the sender has asked since the window was last found wider. Answers do not bring
+    /// that down, as on Linux.
+    pub(super) probes: u32,
     /// The first of what is lost is sent again, and the rest waits for word of it.
     pub(super) stalled: bool,
     /// Where bytes with flipped bits are that nobody has read.
@@ -147,6 +150,7 @@ impl Pipe {
             recover: None,
             pace: None,
             retries: 0,
+            probes: 0,
             stalled: false,
             corrupt: Vec::new(),
             news_lost: false,
@@ -525,6 +529,9 @@ impl Pipe {
         let mut marks = Marks::NONE;
         while let Some(news) = self.news.front().filter(|news| news.at <= now) {
             self.acked = max(self.acked, news.acked);
+            if news.edge > self.edge {
+                self.probes = 0;
+            }
             self.edge = news.edge;
             self.heard_at = news.at;
             self.stalled = false;
@@ -582,6 +589,15 @@ impl Pipe {
     /// Whether there is something to send and the window is closed, with no word under way.
     pub(super) fn is_shut_out(&self) -> bool {
         self.is_idle() && self.has_unsent() && self.sendable().is_none() && self.news.is_empty()
+    }
+
+    /// How often the wait doubles before the sender sends again.
+    pub(super) fn patience(&self) -> u32 {
+        if self.is_idle() {
+            max(self.retries, self.probes)
+        } else {
+            self.retries
+        }
     }
 
     /// Whether all that was sent is known to have arrived.

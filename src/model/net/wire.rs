@@ -388,13 +388,12 @@ impl Wire {
         self.turn(fx, pair)
     }
 
-    /// Whether a fault keeps all that is sent on a link, or all that answers it.
-    pub(super) fn silences(&self, pair: Pair) -> bool {
-        let troubles = &self.troubles;
-        !troubles.is_empty()
-            && [pair, (pair.1, pair.0)]
-                .iter()
-                .any(|pair| troubles.is_cut(*pair) || troubles.stop(*pair).is_some())
+    /// Whether what is sent on a link, or what answers it, may not arrive.
+    pub(super) fn may_be_silent<F: Effects>(&mut self, fx: &mut F, pair: Pair) -> bool {
+        [pair, (pair.1, pair.0)].into_iter().any(|pair| {
+            let stopped = self.troubles.is_cut(pair) || self.troubles.stop(pair).is_some();
+            stopped || !self.manner(fx, pair.0, pair.1).smooth
+        })
     }
 
     /// Whether a cut stops a packet here and now: asked when it is sent and when it arrives.

@@ -1,7 +1,10 @@
 //! Senders before a closed window, and what is kept while they hear of other things.
 
+use proptest::prelude::*;
+
 use super::links::hears_of_it;
 use super::*;
+use crate::model::net::{PacketFilter, PacketKind};
 
 #[test]
 fn a_sender_before_a_closed_window_hears_that_its_receiver_is_gone() {
@@ -95,4 +98,94 @@ fn what_is_kept_is_sent_again_whatever_else_is_heard() {
     assert_eq!(code(world.read(client)), libc::ETIMEDOUT);
     let took = world.now_ms() - begin;
     assert!((924_600..930_000).contains(&took), "{took}");
+}
+
+#[test]
+fn a_closed_window_is_asked_about_where_packets_may_be_lost() {
+    let rare = LinkConfig {
+        loss: Probability::new(1, u32::MAX),
+        ..constant(MS)
+    };
+    let mut world = World::with(rare, 1);
+    let (client, server, _) = world.pair();
+    while world.write(client, &[1; 64 << 10]).unwrap().is_some() {
+        world.run(5 * MS);
+    }
+    let begin = world.now_ms();
+    world.run(10 * S);
+    let asked = world.times(Kind::StreamRetransmitted);
+    let waits: Vec<_> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Twice as long each time, from the answer that comes after a round trip of 2 ms.
+    assert_eq!(waits, [406, 810, 1_618, 3_234]);
+    assert!(asked[0] - begin <= 202, "{asked:?}");
+    world.run(1_000 * S);
+    assert_eq!(world.counter(Family::Loss).fired, 0);
+    assert_eq!(world.count(Kind::StreamTimedOut), 0, "it is answered");
+    let before = world.count(Kind::StreamRetransmitted);
+    assert_eq!(world.read(server).unwrap().unwrap().len(), 128 << 10);
+    world.run(10 * MS);
+    assert_eq!(world.read(server).unwrap().unwrap().len(), 128 << 10);
+    world.run(S);
+    assert_eq!(
+        world.count(Kind::StreamRetransmitted),
+        before,
+        "there is nothing to ask"
+    );
+}
+
+#[test]
+fn word_of_a_wider_window_is_asked_for_whatever_lost_it() {
+    let acks = LinkFault::Filter {
+        what: PacketFilter::kind(PacketKind::Ack),
+        chance: Probability::ALWAYS,
+    };
+    let gray = LinkFault::Gray(Probability::ALWAYS);
+    for fault in [Some(acks), Some(gray), Some(LinkFault::Cut), None] {
+        let mut world = World::new();
+        let (client, server, _) = world.pair();
+        let token = fill(&mut world, client);
+        match fault {
+            Some(fault) => {
+                world.begin(fault, &[(B, A)]);
+            }
+            None => world.net.set_link(B, A, Some(lossy(100))),
+        }
+        assert_eq!(world.read(server).unwrap().unwrap().len(), 128 << 10);
+        world.run(100 * MS);
+        world.net.set_link(B, A, None);
+        world.net.heal_all(&mut world.fx);
+        assert!(!world.fx.woken.contains(&token));
+        world.run(S);
+        assert!(world.fx.woken.contains(&token));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_slow_reader_gets_all_though_a_third_of_all_packets_is_lost(
+        seed in any::<u64>(),
+        pause_ms in 1_u32..400,
+        sip in 1_000_usize..70_000,
+    ) {
+        let mut world = World::with(constant(MS), seed);
+        let (client, server, _) = world.pair();
+        world.net.set_default_link(lossy(30));
+        let data: Vec<u8> = (0..=250).cycle().take(400_000).collect();
+        let (mut written, mut seen) = (0, Vec::new());
+        for _ in 0..20_000 {
+            if written < data.len() {
+                written += world.write(client, &data[written..]).unwrap().unwrap_or(0);
+            }
+            world.run(MS * pause_ms);
+            if let Some(bytes) = world.read_up_to(server, sip).unwrap() {
+                seen.extend(bytes);
+            }
+            if seen.len() == data.len() {
+                break;
+            }
+        }
+        prop_assert!(seen == data, "{} of {} bytes", seen.len(), data.len());
+    }
 }
