@@ -87,8 +87,8 @@ families! {
         "a program received a byte with flipped bits, or as for a loss if it was of a stream";
     /// Bits of a stream are flipped, and no checksum notices.
     ///
-    /// Offered: bytes that had not arrived came on a link that may flip bits of streams. Fired: bits
-    /// of them were flipped.
+    /// Offered: bytes that had not arrived came on a link that may flip bits of streams. Fired:
+    /// bits of them were flipped.
     StreamCorrupt = "net.stream_corrupt", "a program read a byte with flipped bits";
     /// A datagram arrives twice.
     ///

@@ -190,9 +190,9 @@ impl Network {
         self.begin(LinkFault::Refuse(chance), links)
     }
 
-    /// Has connections asked for on links wait longer to be accepted, each as drawn from `by`, as at
-    /// a server that is busy. They are made as ever: who asked may write at once, and hears nothing.
-    /// What is behind one that waits waits too. A wait that has begun outlasts the fault.
+    /// Has connections asked for on links wait longer to be accepted, each as drawn from `by`, as
+    /// at a server that is busy. They are made as ever: who asked may write at once, and hears
+    /// nothing. What is behind one that waits waits too. A wait that has begun outlasts the fault.
     ///
     /// # Panics
     /// If the distribution makes no sense.
@@ -203,8 +203,9 @@ impl Network {
     }
 
     /// Flips bits of streams, as a broken host or switch does that computes the checksum of what it
-    /// has broken: bytes reach the program changed. With a chance, drawn for each packet that brings
-    /// bytes, one or two bits. What [`LinkConfig::corrupt`] flips is noticed and lost instead.
+    /// has broken: bytes reach the program changed. With a chance, drawn for each packet that
+    /// brings bytes, one or two bits. What [`LinkConfig::corrupt`] flips is noticed and lost
+    /// instead.
     #[track_caller]
     pub fn corrupt_streams(&self, links: Links, chance: Probability) -> Fault {
         self.begin(LinkFault::CorruptStream(chance), links)
@@ -217,8 +218,8 @@ impl Network {
         self.begin(LinkFault::ShortWrite(chance), links)
     }
 
-    /// Has reads of streams that receive on links give, with a chance, only a part of the bytes that
-    /// are there: at least one, and fewer than all. Looking at them (`peek`) shows all.
+    /// Has reads of streams that receive on links give, with a chance, only a part of the bytes
+    /// that are there: at least one, and fewer than all. Looking at them (`peek`) shows all.
     #[track_caller]
     pub fn short_reads(&self, links: Links, chance: Probability) -> Fault {
         self.begin(LinkFault::ShortRead(chance), links)
@@ -337,8 +338,8 @@ impl Network {
     }
 
     /// Resets all connections between two nodes, as a middlebox does that lost its memory: every
-    /// open end gets `ConnectionReset` at once, behind what had arrived. Of what was on its way to it a
-    /// first part arrives too, of a length drawn from nothing to all.
+    /// open end gets `ConnectionReset` at once, behind what had arrived. Of what was on its way to
+    /// it a first part arrives too, of a length drawn from nothing to all.
     #[track_caller]
     pub fn reset(&self, a: Node, b: Node) {
         self.act(|world| world.net.reset_between(&mut world.base, a.id(), b.id()));

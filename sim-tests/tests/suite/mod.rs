@@ -19,6 +19,7 @@ mod interposed;
 mod invariants;
 mod leaks;
 mod many;
+mod name_counters;
 mod names;
 mod nemesis;
 mod nested;

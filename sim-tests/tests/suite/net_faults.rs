@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stormglass::kernel::{Distribution, Family, Kind, Probability, Ring, SimTime};
 use stormglass::net::{LinkConfig, TcpListener, TcpStream, UdpSocket};
-use stormglass::sim::{Builder, Config, Group, Links, Node, PacketKind, Sim};
+use stormglass::sim::{Builder, Config, Group, Links, Node, PacketFilter, PacketKind, Sim};
 use stormglass::time::{Instant, sleep};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -263,6 +263,58 @@ fn held_packets_are_the_tests_to_decide() {
         !outcome.unwrap().unwrap(),
         "the server got everything and ended"
     );
+}
+
+#[test]
+fn faults_of_connections_last_as_long_as_their_guards() {
+    let outcome = Builder::new().config(constant()).run(|sim| async move {
+        let server = sim.node("server").run(|_| async {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            loop {
+                let (mut stream, _) = listener.accept().await?;
+                stream.write_all(b"hello").await?;
+            }
+            #[expect(unreachable_code, reason = "tells the type of the error")]
+            std::io::Result::Ok(())
+        });
+        sleep(MS).await;
+        let ask = async || {
+            let begin = Instant::now();
+            let mut stream = TcpStream::connect("server:80").await?;
+            let mut text = [0; 5];
+            stream.read_exact(&mut text).await?;
+            assert_eq!(&text, b"hello");
+            std::io::Result::Ok(begin.elapsed().as_millis())
+        };
+        let network = sim.network();
+        let plain = ask().await?;
+        assert_eq!(plain, 4, "two round trips");
+        {
+            let _refused = network
+                .refuse(Links::into(server), Probability::ALWAYS)
+                .scoped();
+            let error = ask().await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+        }
+        assert_eq!(ask().await?, plain);
+        {
+            let by = Distribution::Constant(Duration::from_secs(2));
+            let _slow = network.slow_accept(Links::into(server), by).scoped();
+            assert_eq!(ask().await?, plain + 2_000);
+        }
+        assert_eq!(ask().await?, plain);
+        let syn = PacketFilter::kind(PacketKind::Syn);
+        let filter = network.filter(Links::into(server), syn, Probability::ALWAYS);
+        let end = async {
+            sleep(MS * 10).await;
+            filter.end();
+            std::io::Result::Ok(0)
+        };
+        let (took, _) = stormglass::try_join!(ask(), end)?;
+        assert_eq!(took, plain + 1_000, "it asks again after a second");
+        std::io::Result::Ok(())
+    });
+    outcome.unwrap().unwrap();
 }
 
 #[test]

@@ -70,8 +70,8 @@ pub enum QueueDrop {
     /// Those that do not fit (tail drop).
     #[default]
     Tail,
-    /// Others too, at random: none while what waits before it is half of the queue or less, and from
-    /// there to a full queue a share that grows evenly from none to all.
+    /// Others too, at random: none while what waits before it is half of the queue or less, and
+    /// from there to a full queue a share that grows evenly from none to all.
     ///
     /// Source: random early detection (Floyd & Jacobson 1993), by the length of the moment and not
     /// by its mean.

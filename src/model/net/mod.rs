@@ -20,11 +20,11 @@
 //! trip early. What is lost at the end of what was sent, and what is lost again, waits for the
 //! retransmission timer: the probe that Linux sends after two round trips is missing. The timer is
 //! 200 ms and the round trip of the handshake, whatever the later ones are. A sender before a
-//! closed window asks whether it still is only where packets may be lost, or while a fault keeps the
-//! question or the answer away: elsewhere what is answered tells it nothing that it does not hear
-//! anyway, but that a window is open by less than half. A connection is given
-//! up after 15 such waits, after nine questions of keep-alive, and without a program a minute after
-//! its end has arrived.
+//! closed window asks whether it still is only where packets may be lost, or while a fault keeps
+//! the question or the answer away: elsewhere what is answered tells it nothing that it does not
+//! hear anyway, but that a window is open by less than half. A connection is given up after 15 such
+//! waits, after nine questions of keep-alive, and without a program a minute after its end has
+//! arrived.
 //!
 //! A packet in flight when its link is cut is lost if the link is still cut at its arrival. One in
 //! flight when its receiver dies comes to whatever it finds: addresses say for whom a packet is,

@@ -301,8 +301,8 @@ impl Wire {
         Passage::Arrives { at, marks }
     }
 
-    /// Whether a fault of this family strikes on a link, of those that `of` gives the chance of: then
-    /// a number that decides how.
+    /// Whether a fault of this family strikes on a link, of those that `of` gives the chance of:
+    /// then a number that decides how.
     pub(super) fn strike<F: Effects>(
         &mut self,
         fx: &mut F,
