@@ -31,14 +31,14 @@
 //! ```
 //!
 //! # Fidelity
-//! Errors are those that Linux gives. A linger other than zero, `set_ttl`, `set_quickack`, the
-//! type of service and the traffic class are remembered and change nothing. All nodes are on one
+//! Errors are those that Linux gives. A linger other than zero, `set_ttl`, `set_quickack`, the type
+//! of service and the traffic class are remembered and change nothing. All nodes are on one
 //! network: a broadcast means them all, and each copy for a member of a group crosses its own link.
-//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. A
-//! datagram, or the asking for a connection, does not reach a host that lost power while it was in
-//! flight, even if it is up again; what belongs to a connection is answered with a reset. Streams
-//! have no congestion control; what else they leave out is told where they are modelled, in
-//! `src/model/net/mod.rs`.
+//! A packet in flight when its link is cut is lost if the link is still cut at its arrival. One
+//! that arrives after its receiver died and is up again comes to whatever is there by then: a
+//! datagram to the next program that bound the port, the asking for a connection to the next that
+//! listens; what belongs to a connection is answered with a reset. Streams have no congestion
+//! control; what else they leave out is told where they are modelled, in `src/model/net/mod.rs`.
 //!
 //! What is ready is exact. tokio remembers that a socket was ready until a call would have waited,
 //! and so may say that there is something to read when all was read just now.
@@ -50,6 +50,7 @@
 mod addr;
 #[cfg(feature = "futures-io")]
 mod futures_io;
+mod halves;
 mod handle;
 mod listener;
 mod parts;

@@ -2,6 +2,9 @@
 
 use std::io;
 
+/// How much is read at once into a buffer that may have room without end.
+pub(super) const READ_MAX_BYTES: usize = 16 * 1024;
+
 /// The buffers as one.
 pub(super) fn joined(bufs: &[io::IoSlice<'_>]) -> Vec<u8> {
     bufs.iter().flat_map(|buf| buf.iter().copied()).collect()

@@ -3,6 +3,9 @@
 
 use core::fmt;
 use core::ops;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
 
 use crate::model::net::Readiness;
 
@@ -178,6 +181,44 @@ impl Ready {
     /// This, if something is so.
     const fn when(self, so: bool) -> Self {
         if so { self } else { Self::EMPTY }
+    }
+}
+
+/// Carries out `f` if something is ready.
+///
+/// # Errors
+/// `WouldBlock` if nothing is, those of `f`.
+pub(super) fn if_ready<R>(ready: Ready, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+    if ready.is_empty() {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    f()
+}
+
+/// Carries out `f` when something is ready, and again as long as it says that it would block.
+///
+/// # Errors
+/// Those of `poll_ready` and of `f`.
+pub(super) async fn when_ready<R>(
+    mut poll_ready: impl FnMut(&mut Context<'_>) -> Poll<io::Result<Ready>>,
+    mut f: impl FnMut() -> io::Result<R>,
+) -> io::Result<R> {
+    loop {
+        poll_fn(&mut poll_ready).await?;
+        match f() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+        // Others have their turn before it is asked again.
+        let mut waited = false;
+        poll_fn(|cx| {
+            if core::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 }
 

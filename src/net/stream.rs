@@ -12,13 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::addr::{ToSocketAddrs, nowhere, resolve};
 use super::handle::Home;
-use super::parts::{joined, read_parts};
-use super::ready::{Interest, Ready};
+use super::parts::{READ_MAX_BYTES, joined, read_parts};
+use super::ready::{Interest, Ready, if_ready, when_ready};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::model::net::EndId;
-
-/// How much is read at once into a buffer that may have room without end.
-const READ_MAX_BYTES: usize = 16 * 1024;
 
 /// A TCP connection: `tokio::net::TcpStream` on the simulated network.
 ///
@@ -138,10 +135,7 @@ impl TcpStream {
         interest: Interest,
         f: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        if self.ready_now(interest)?.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        f()
+        if_ready(self.ready_now(interest)?, f)
     }
 
     /// Carries out `f` when something is ready of what `interest` names, and again as long as it
@@ -152,25 +146,9 @@ impl TcpStream {
     pub async fn async_io<R>(
         &self,
         interest: Interest,
-        mut f: impl FnMut() -> io::Result<R>,
+        f: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        loop {
-            self.ready(interest).await?;
-            match f() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-            // Others have their turn before it is asked again.
-            let mut waited = false;
-            poll_fn(|cx| {
-                if core::mem::replace(&mut waited, true) {
-                    return Poll::Ready(());
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-        }
+        when_ready(|cx| self.poll_ready(cx, interest), f).await
     }
 
     /// Waits until a read would not wait: there are bytes, or the end, or an error.
@@ -213,13 +191,13 @@ impl TcpStream {
         self.home.attempt(|net, base| net.read(base, self.id, buf))
     }
 
-    /// Reads without waiting, behind what is in the buffer: how many bytes, 0 at the end.
+    /// Reads without waiting, into the buffer's next chunk: how many bytes, 0 at the end.
     ///
     /// # Errors
     /// `WouldBlock`, and those of reading.
     pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
         let mut bytes = [0; READ_MAX_BYTES];
-        let wanted = buf.remaining_mut().min(bytes.len());
+        let wanted = buf.chunk_mut().len().min(bytes.len());
         let length = self.try_read(&mut bytes[..wanted])?;
         buf.put_slice(&bytes[..length]);
         Ok(length)

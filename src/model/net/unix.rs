@@ -26,7 +26,7 @@ use self::datagram::Socket;
 use self::stream::{End, Listener};
 use super::mutant::{self, Mutant};
 use super::slab::Slab;
-use super::{Answer, Effects, Fabric, Signal, os_error};
+use super::{Answer, Effects, Fabric, Readiness, Signal, os_error};
 use crate::kernel::{Kind, NodeId};
 
 /// The Unix sockets of all hosts.
@@ -135,6 +135,23 @@ impl Room {
     fn open<F: Effects>(&mut self, fx: &mut F) {
         self.full = false;
         self.signal.wake(fx);
+    }
+}
+
+/// What is ready at a socket, as the operating system tells it: of one that has something to read,
+/// would take what is written, has ended one or both directions, has failed.
+const fn readiness(
+    has_some: bool,
+    writable: bool,
+    (read_ended, write_ended): (bool, bool),
+    failed: bool,
+) -> Readiness {
+    Readiness {
+        readable: has_some || read_ended,
+        writable,
+        read_closed: read_ended,
+        write_closed: read_ended && write_ended || writable && failed,
+        error: failed,
     }
 }
 

@@ -14,6 +14,10 @@ impl SocketAddr {
         Self(name)
     }
 
+    pub(super) fn name(&self) -> UnixName {
+        self.0.clone()
+    }
+
     /// Whether the socket has no name.
     #[must_use]
     pub const fn is_unnamed(&self) -> bool {

@@ -6,12 +6,14 @@ use std::net::Shutdown;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::ReadBuf;
 
 use super::super::handle::Home;
-use super::super::ready::{Interest, Ready};
+use super::super::ready::{Interest, Ready, if_ready, when_ready};
 use super::SocketAddr;
-use crate::model::net::{SocketId, UnixName};
+use crate::exec::Base;
+use crate::model::net::{Answer, Fabric, SocketId, UnixName};
 
 /// A Unix datagram socket: `tokio::net::UnixDatagram` on the simulated node.
 ///
@@ -104,10 +106,7 @@ impl UnixDatagram {
     }
 
     fn poll_ready(&self, cx: &Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
-        let is = self
-            .home
-            .call(|net, _| net.unix_datagram_readiness(self.id))?;
-        let ready = Ready::from(is).of_interest(interest);
+        let ready = self.ready_now(interest)?;
         if !ready.is_empty() {
             return Poll::Ready(Ok(ready));
         }
@@ -123,6 +122,37 @@ impl UnixDatagram {
                 .poll(cx, |net, _| net.unix_datagram_arrival(self.id))?;
         }
         Poll::Pending
+    }
+
+    /// What is ready now of what `interest` names.
+    fn ready_now(&self, interest: Interest) -> io::Result<Ready> {
+        let is = (self.home).call(|net, _| net.unix_datagram_readiness(self.id))?;
+        Ok(Ready::from(is).of_interest(interest))
+    }
+
+    /// Carries out `f` if something is ready of what `interest` names.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is ready, those of `f`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        if_ready(self.ready_now(interest)?, f)
+    }
+
+    /// Carries out `f` when something is ready of what `interest` names, and again as long as it
+    /// says that it would block.
+    ///
+    /// # Errors
+    /// Those of `f`; if the node has ended.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        when_ready(|cx| self.poll_ready(cx, interest), f).await
     }
 
     /// Waits until it is worth sending.
@@ -273,6 +303,44 @@ impl UnixDatagram {
         take.map(|(length, from)| (length, SocketAddr::new(from)))
     }
 
+    /// As [`recv`](Self::recv), behind what a buffer holds. What does not fit the buffer's next
+    /// chunk is lost.
+    ///
+    /// Cancel safe: no datagram is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        Ok(self.recv_buf_from(buf).await?.0)
+    }
+
+    /// As [`recv_buf`](Self::recv_buf), and who sent it.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
+        let take = poll_fn(|cx| (self.home).poll(cx, |net, base| self.take_into(net, base, buf)));
+        let (length, from) = take.await?;
+        Ok((length, SocketAddr::new(from)))
+    }
+
+    /// As [`recv_buf`](Self::recv_buf), without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of [`recv`](Self::recv).
+    pub fn try_recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        Ok(self.try_recv_buf_from(buf)?.0)
+    }
+
+    /// As [`recv_buf_from`](Self::recv_buf_from), without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of [`recv`](Self::recv).
+    pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
+        let take = (self.home).attempt(|net, base| self.take_into(net, base, buf));
+        take.map(|(length, from)| (length, SocketAddr::new(from)))
+    }
+
     /// As [`recv_from`](Self::recv_from).
     ///
     /// # Errors
@@ -321,6 +389,19 @@ impl UnixDatagram {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.home
             .call(|net, base| net.unix_datagram_shutdown(base, self.id, how))
+    }
+
+    fn take_into<B: BufMut>(
+        &self,
+        net: &mut Fabric,
+        base: &mut Base,
+        buf: &mut B,
+    ) -> io::Result<Answer<(usize, UnixName)>> {
+        net.unix_recv_with(base, self.id, |bytes| {
+            let length = bytes.len().min(buf.chunk_mut().len());
+            buf.put_slice(&bytes[..length]);
+            length
+        })
     }
 
     fn poll_take(&self, cx: &Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {

@@ -48,7 +48,24 @@ impl UnixListener {
     where
         P: AsRef<Path>,
     {
-        let name = UnixName::of(path.as_ref())?;
+        Self::bind_to(UnixName::of(path.as_ref())?)
+    }
+
+    /// As [`bind`](Self::bind), by an address; one without a name takes an abstract name that is
+    /// free.
+    ///
+    /// # Errors
+    /// `AddrInUse`.
+    ///
+    /// # Panics
+    /// If this thread runs no simulation.
+    #[track_caller]
+    pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
+        Self::bind_to(socket_addr.name())
+    }
+
+    #[track_caller]
+    fn bind_to(name: UnixName) -> io::Result<Self> {
         let (home, id) = Home::make(|net, base, node| net.unix_listen(base, node, name))?;
         Ok(Self { home, id })
     }

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::handle::Home;
-use super::super::parts::{joined, read_parts};
-use super::super::ready::{Interest, Ready};
+use super::super::parts::{READ_MAX_BYTES, joined, read_parts};
+use super::super::ready::{Interest, Ready, if_ready, when_ready};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::{SocketAddr, UCred};
 use crate::model::net::{Partial, SocketId, UnixName};
@@ -59,7 +60,22 @@ impl UnixStream {
     where
         P: AsRef<Path>,
     {
-        let name = UnixName::of(path.as_ref())?;
+        Self::connect_to(UnixName::of(path.as_ref())?)
+    }
+
+    /// As [`connect`](Self::connect), by an address.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect); `InvalidInput` for an address without a name.
+    ///
+    /// # Panics
+    /// If this thread runs no simulation.
+    #[expect(clippy::unused_async, reason = "tokio's signature")]
+    pub async fn connect_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
+        Self::connect_to(socket_addr.name())
+    }
+
+    fn connect_to(name: UnixName) -> io::Result<Self> {
         let (home, id) = Home::make(|net, base, node| net.unix_connect(base, node, name))?;
         Ok(Self { home, id })
     }
@@ -85,8 +101,7 @@ impl UnixStream {
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
-        let is = self.home.call(|net, _| net.unix_readiness(self.id))?;
-        let ready = Ready::from(is).of_interest(interest);
+        let ready = self.ready_now(interest)?;
         if !ready.is_empty() {
             return Poll::Ready(Ok(ready));
         }
@@ -98,6 +113,37 @@ impl UnixStream {
             let _pending = self.home.poll(cx, |net, _| net.unix_arrival(self.id))?;
         }
         Poll::Pending
+    }
+
+    /// What is ready now of what `interest` names.
+    fn ready_now(&self, interest: Interest) -> io::Result<Ready> {
+        let is = self.home.call(|net, _| net.unix_readiness(self.id))?;
+        Ok(Ready::from(is).of_interest(interest))
+    }
+
+    /// Carries out `f` if something is ready of what `interest` names.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is ready, those of `f`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        if_ready(self.ready_now(interest)?, f)
+    }
+
+    /// Carries out `f` when something is ready of what `interest` names, and again as long as it
+    /// says that it would block.
+    ///
+    /// # Errors
+    /// Those of `f`; if the node has ended.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        when_ready(|cx| self.poll_ready(cx, interest), f).await
     }
 
     /// Waits until a read would not wait: there are bytes, or the end, or an error.
@@ -123,6 +169,18 @@ impl UnixStream {
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.home
             .attempt(|net, base| net.unix_read(base, self.id, buf))
+    }
+
+    /// Reads without waiting, into the buffer's next chunk: how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// `WouldBlock`, and those of reading.
+    pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        let mut bytes = [0; READ_MAX_BYTES];
+        let wanted = buf.chunk_mut().len().min(bytes.len());
+        let length = self.try_read(&mut bytes[..wanted])?;
+        buf.put_slice(&bytes[..length]);
+        Ok(length)
     }
 
     /// Reads without waiting, into one buffer after another: how many bytes, 0 at the end.

@@ -8,7 +8,7 @@ use std::io;
 use std::net::Shutdown;
 
 use super::name::{Bound, UnixName};
-use super::{Room, SEND_BUFFER_BYTES, closed, cost};
+use super::{Room, SEND_BUFFER_BYTES, closed, cost, readiness};
 use crate::kernel::{Kind, NodeId};
 use crate::model::net::mutant::{self, Mutant};
 use crate::model::net::slab::Slab;
@@ -266,6 +266,23 @@ impl Fabric {
         id: SocketId,
         buffer: &mut [u8],
     ) -> io::Result<Answer<(usize, UnixName)>> {
+        self.unix_recv_with(fx, id, |bytes| {
+            let length = bytes.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&bytes[..length]);
+            length
+        })
+    }
+
+    /// Has a datagram read, by a function that says how much of it it took, and tells who sent it.
+    ///
+    /// # Errors
+    /// Those of [`unix_recv`](Self::unix_recv).
+    pub(crate) fn unix_recv_with<F: Effects>(
+        &mut self,
+        fx: &mut F,
+        id: SocketId,
+        read: impl FnOnce(&[u8]) -> usize,
+    ) -> io::Result<Answer<(usize, UnixName)>> {
         let sockets = &mut self.unix.datagrams;
         let socket = sockets.get_mut(id).ok_or_else(closed)?;
         if !socket.heard {
@@ -278,11 +295,8 @@ impl Fabric {
             socket.heard = false;
             return Ok(socket.arrival.wait());
         };
-        let length = datagram.length.min(buffer.len());
-        let bytes = socket.bytes.drain(..datagram.length);
-        for (place, byte) in buffer.iter_mut().zip(bytes) {
-            *place = byte;
-        }
+        let length = read(&socket.bytes.make_contiguous()[..datagram.length]);
+        socket.bytes.drain(..datagram.length);
         freed(fx, sockets, &datagram);
         tell_waiting(fx, sockets, id);
         Ok(Answer::Done((length, datagram.from)))
@@ -308,14 +322,12 @@ impl Fabric {
     /// `EBADF`.
     pub(crate) fn unix_datagram_readiness(&self, id: SocketId) -> io::Result<Readiness> {
         let socket = self.unix.datagrams.get(id).ok_or_else(closed)?;
-        let (writable, failed) = (!socket.room.full, socket.error.is_some());
-        Ok(Readiness {
-            readable: !socket.queue.is_empty() || socket.read_ended,
-            writable,
-            read_closed: socket.read_ended,
-            write_closed: socket.read_ended && socket.write_ended || writable && failed,
-            error: failed,
-        })
+        Ok(readiness(
+            !socket.queue.is_empty(),
+            !socket.room.full,
+            (socket.read_ended, socket.write_ended),
+            socket.error.is_some(),
+        ))
     }
 
     /// Waits for what comes next to be received, or the end of receiving.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::name::{Bound, UnixName};
-use super::{Room, closed, cost};
+use super::{Room, closed, cost, readiness};
 use crate::kernel::{Kind, NodeId};
 use crate::model::net::mutant::{self, Mutant};
 use crate::model::net::{Answer, Effects, Fabric, Readiness, Signal, SocketId, os_error};
@@ -325,15 +325,12 @@ impl Fabric {
     /// `EBADF`.
     pub(crate) fn unix_readiness(&self, id: SocketId) -> io::Result<Readiness> {
         let end = self.unix.ends.get(id).ok_or_else(closed)?;
-        let writable = !end.room.full || end.write_ended;
-        let failed = end.error.is_some();
-        Ok(Readiness {
-            readable: !end.bytes.is_empty() || end.read_ended,
-            writable,
-            read_closed: end.read_ended,
-            write_closed: end.read_ended && end.write_ended || writable && failed,
-            error: failed,
-        })
+        Ok(readiness(
+            !end.bytes.is_empty(),
+            !end.room.full || end.write_ended,
+            (end.read_ended, end.write_ended),
+            end.error.is_some(),
+        ))
     }
 
     /// Waits for what comes next: bytes, the end, a failure.

@@ -386,3 +386,35 @@ pub(crate) async fn unix_datagram_ready(s: Rc<Stage>) {
         }
     }
 }
+
+pub(crate) async fn unix_datagram_growing_buffers(s: Rc<Stage>) {
+    let (one, other) = two(&s).await;
+    let mut data = Vec::new();
+    s.put("receive", other.try_recv_buf(&mut data));
+    for text in ["hello ", "again ", "and again", "too long"] {
+        s.put("send", one.try_send(text.as_bytes()));
+    }
+    s.put("receive", other.recv_buf(&mut data).await);
+    s.put("receive", other.recv_buf_from(&mut data).await);
+    s.put("receive", other.try_recv_buf(&mut data));
+    s.note("data", bytes(&data));
+    let mut place = [0; 4];
+    s.put("receive", other.try_recv_buf_from(&mut &mut place[..]));
+    s.note("data", bytes(&place));
+    s.put("receive", other.try_recv_buf(&mut data));
+    s.waits("receive", other.recv_buf(&mut data)).await;
+}
+
+pub(crate) async fn unix_datagram_operations_of_the_program(s: Rc<Stage>) {
+    let (one, other) = two(&s).await;
+    let mut buffer = [0; 10];
+    s.put("none", other.try_io(Interest::READABLE, || Ok("called")));
+    s.put("some", one.try_io(Interest::WRITABLE, || Ok("called")));
+    let send = one.async_io(Interest::WRITABLE, || one.try_send(b"hello"));
+    s.put("send", send.await);
+    let receive = other.async_io(Interest::READABLE, || other.try_recv(&mut buffer));
+    s.put("receive", receive.await);
+    s.put("receive", other.try_recv(&mut buffer));
+    s.waits("io", other.async_io(Interest::READABLE, || Ok(1)))
+        .await;
+}

@@ -488,3 +488,49 @@ pub(crate) async fn unix_ready_after_a_reset(s: Rc<Stage>) {
     s.put("who waits is told", failure);
     ready(&s, &one).await;
 }
+
+pub(crate) async fn unix_addresses_instead_of_paths(s: Rc<Stage>) {
+    for path in [s.path("socket"), s.abstract_name("socket")] {
+        let listener = bind(&s, path).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let at = address.clone();
+        let connect = async move { UnixStream::connect_addr(&at).await };
+        let client = s.client.make(connect).await;
+        s.put("peer", client.and_then(|client| client.peer_addr()));
+        let at = address.clone();
+        let again = s.server.make(async move { UnixListener::bind_addr(&at) });
+        s.made("bind again", again.await);
+        let (_, unnamed) = listener.accept().await.unwrap();
+        let at = unnamed.clone();
+        let connect = async move { UnixStream::connect_addr(&at).await };
+        s.made("connect to no name", s.client.make(connect).await);
+        let any = s
+            .server
+            .make(async move { UnixListener::bind_addr(&unnamed) });
+        let given = any.await.unwrap().local_addr().unwrap();
+        s.note("given", given.as_abstract_name().map(<[u8]>::len));
+    }
+}
+
+pub(crate) async fn unix_operations_of_the_program(s: Rc<Stage>) {
+    let (one, other) = two(&s).await;
+    let mut buffer = [0; 10];
+    s.put("none", other.try_io(Interest::READABLE, || Ok("called")));
+    s.put("some", one.try_io(Interest::WRITABLE, || Ok("called")));
+    s.put("write", one.try_write(&[b'x'; 200]));
+    let read = other.async_io(Interest::READABLE, || other.try_read(&mut buffer));
+    s.put("read", read.await);
+    let failure = || io::Result::<()>::Err(io::ErrorKind::InvalidData.into());
+    s.put("fails", other.try_io(Interest::READABLE, failure));
+    s.put("read", other.try_read_buf(&mut &mut buffer[..4]));
+    let mut data = Vec::new();
+    s.put("read", other.try_read_buf(&mut data));
+    let (half, _write) = other.into_split();
+    s.put("read", half.try_read_buf(&mut data));
+    s.put("read", half.try_read_buf(&mut Vec::with_capacity(1_000)));
+    s.put("read", half.try_read_buf(&mut data));
+    s.note("data", data.len());
+    drop(one);
+    s.put("readable", half.readable().await);
+    s.put("read", half.try_read_buf(&mut data));
+}
