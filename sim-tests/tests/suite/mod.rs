@@ -26,6 +26,7 @@ mod nested;
 mod net;
 mod net_counters;
 mod net_faults;
+mod net_mutants;
 mod plans;
 mod processes;
 mod properties;

@@ -12,6 +12,7 @@ use super::filter::{Kinds, PacketKind};
 use super::flows::Parting;
 use super::link_fault::Pair;
 use super::marks::Marks;
+use super::mutant::{self, Mutant};
 use super::pipe::Segment;
 use super::wire::{LOOPBACK_MTU_BYTES, Passage, Start};
 use super::{Effects, Fabric, NetEvent};
@@ -52,7 +53,8 @@ impl Fabric {
             let Some((begin, mut length)) = pipe.sendable().filter(|_| pipe.pace.is_none()) else {
                 return;
             };
-            let holds = pipe.holds_small() && !end.options.nodelay;
+            let ignored = end.options.nodelay || mutant::is(Mutant::NagleIgnored);
+            let holds = pipe.holds_small() && !ignored;
             if length < SEGMENT_MIN_BYTES && !self.wire.has_queues() {
                 // Fills no packet, and waits on no link: the link need not be asked.
                 if holds {
@@ -87,6 +89,8 @@ impl Fabric {
                 } else {
                     burst
                 }
+            } else if mutant::is(Mutant::MssIgnored) {
+                BURST_MAX_BYTES
             } else if has_waited {
                 full
             } else if let Some(at) = self.wire.turn(fx, pair) {
@@ -212,7 +216,11 @@ impl Fabric {
         if end.state == State::Dead || pipe.retransmit.is_some() {
             return;
         }
-        let wait = first.saturating_mul(1 << pipe.patience());
+        let times = match pipe.patience() {
+            _ if mutant::is(Mutant::RetransmissionHasNoPatience) => 0,
+            times => times,
+        };
+        let wait = first.saturating_mul(1 << times);
         let wait = wait.min(RETRANSMIT_MAX);
         let at = from.saturating_add(wait);
         pipe.retransmit = Some(fx.schedule(at, NetEvent::Retransmit { sender }));
@@ -230,13 +238,13 @@ impl Fabric {
         let (end, pipe) = connection.sending(sender.side);
         let node = end.node;
         pipe.retransmit = None;
-        if pipe.retries == RETRIES_MAX {
+        if pipe.retries == RETRIES_MAX && !mutant::is(Mutant::RetransmissionNeverEnds) {
             fx.record(Kind::StreamTimedOut, node, sender.subject(), 0, &[]);
             self.count_silence(sender);
             self.die(fx, sender, Some(libc::ETIMEDOUT));
             return;
         }
-        pipe.retries += 1;
+        pipe.retries = RETRIES_MAX.min(pipe.retries + 1);
         pipe.learn(fx.now());
         if pipe.is_shut_out() {
             pipe.probes = RETRIES_MAX.min(pipe.probes + 1);
@@ -249,7 +257,9 @@ impl Fabric {
             segment.length(),
             &[],
         );
-        self.launch(fx, sender, segment, Start::AT_ONCE);
+        if !mutant::is(Mutant::RetransmissionLost) {
+            self.launch(fx, sender, segment, Start::AT_ONCE);
+        }
         self.transmit(fx, sender);
     }
 
@@ -422,6 +432,7 @@ impl Fabric {
                 let event = NetEvent::Acknowledgement { sender };
                 pipe.news_event = Some(fx.schedule(at.max(fx.now()), event));
             }
+            None if mutant::is(Mutant::ProbeNotSent) => {}
             // A closed window is asked about until the answer arrives.
             None if pipe.news_lost => self.set_retransmit(fx, sender),
             // It always is; that changes something only where an answer may not arrive.

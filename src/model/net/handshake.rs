@@ -307,6 +307,7 @@ impl Fabric {
                 self.count_silence(id);
                 self.die(fx, id, Some(libc::ETIMEDOUT));
             }
+            State::Asking if mutant::is(Mutant::AskedOnce) => {}
             State::Asking => self.ask(fx, id),
             State::Answering if end.attempts > ANSWER_RETRIES => self.die(fx, id, None),
             State::Answering => self.answer(fx, id),

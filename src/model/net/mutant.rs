@@ -1,4 +1,4 @@
-//! Known bugs of the sockets, behind a switch, which the conformance suite must find.
+//! Known bugs of the network, behind a switch, which tests must find.
 //!
 //! Owns the list and the switch. Without the feature `mutants` the switch is constant, and nothing
 //! of this is left in the program.
@@ -91,6 +91,24 @@ pub enum Mutant {
     UnixQueueIsEndless,
     /// A Unix socket receives from others than its peer.
     UnixHearsEverybody,
+    /// What the retransmission timer sends again is lost.
+    RetransmissionLost,
+    /// The retransmission timer is as quick each time.
+    RetransmissionHasNoPatience,
+    /// What is lost is sent again for ever.
+    RetransmissionNeverEnds,
+    /// What arrives behind a gap is not told of.
+    GapNotReported,
+    /// The asking for a connection is sent once.
+    AskedOnce,
+    /// A sender is not told of a wider window.
+    WindowUpdateNotSent,
+    /// A closed window is not asked about.
+    ProbeNotSent,
+    /// Small writes do not wait for each other.
+    NagleIgnored,
+    /// Packets are larger than the link allows.
+    MssIgnored,
 }
 
 /// Whether this bug is in the program now.
@@ -140,8 +158,21 @@ mod switch {
 
 #[cfg(feature = "mutants")]
 impl Mutant {
-    /// All of them.
-    pub const ALL: &[Self] = &[
+    /// Those that show between hosts, where packets take time and are lost.
+    pub const OF_LINKS: &[Self] = &[
+        Self::RetransmissionLost,
+        Self::RetransmissionHasNoPatience,
+        Self::RetransmissionNeverEnds,
+        Self::GapNotReported,
+        Self::AskedOnce,
+        Self::WindowUpdateNotSent,
+        Self::ProbeNotSent,
+        Self::NagleIgnored,
+        Self::MssIgnored,
+    ];
+
+    /// Those that show within one host, where the conformance suite finds them.
+    pub const OF_SOCKETS: &[Self] = &[
         Self::NoResetFromDeadPort,
         Self::RefusedIsReset,
         Self::BacklogIgnored,

@@ -9,6 +9,7 @@
 
 use super::connection::{EndId, State};
 use super::filter::{Kinds, PacketKind};
+use super::mutant::{self, Mutant};
 use super::pipe::Segment;
 use super::wire::{Passage, Start};
 use super::{Effects, Fabric, NetEvent};
@@ -27,7 +28,8 @@ impl Fabric {
         let label = connection.label(sender.side.other(), Kinds::of(PacketKind::Ack), 0);
         let patience = connection.round_trip / 4;
         let (end, pipe) = connection.sending(sender.side);
-        if end.state != State::Open || self.wire.troubles().stop(way).is_some() {
+        let kept = self.wire.troubles().stop(way).is_some();
+        if end.state != State::Open || kept || mutant::is(Mutant::GapNotReported) {
             return;
         }
         let passage = self.wire.send(fx, way, label, Start::AT_ONCE);

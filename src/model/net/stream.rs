@@ -104,7 +104,7 @@ impl Fabric {
         let open = connection.end(id.side).state == State::Open;
         let incoming = connection.pipe_mut(id.side.other());
         let is_corrupt = !incoming.corrupt.is_empty();
-        let tells = incoming.consume(length) && open;
+        let tells = incoming.consume(length) && open && !mutant::is(Mutant::WindowUpdateNotSent);
         if is_corrupt {
             self.count_corrupt(id.other());
         }
