@@ -333,8 +333,8 @@ impl Fabric {
         let Some(connection) = self.connections.get_mut(from.connection) else {
             return Passage::Nowhere;
         };
-        let label = connection.label(from.side, kinds, bytes);
         let way = connection.way_of(from.side);
+        let label = || connection.label(from.side, kinds, bytes);
         let mut passage = self.wire.send(fx, way, label, start);
         if let Passage::Arrives { at, marks } = &mut passage {
             let gap = match start {

@@ -324,11 +324,12 @@ impl Fabric {
             return;
         }
         let released = connection.pipe_mut(receiver.side).hear(segment.acked);
-        if !self.wire.troubles().is_empty() {
+        let connection = if self.wire.troubles().is_empty() {
+            connection
+        } else {
             self.corrupt_segment(fx, sender, segment);
-        }
-        let Some(connection) = self.connections.get_mut(sender.connection) else {
-            return;
+            let connection = self.connections.get_mut(sender.connection);
+            connection.expect("to flip its bits ends no connection")
         };
         let Some(delivery) = connection.pipe_mut(sender.side).deliver(segment) else {
             // What is before it was lost, or comes later.
@@ -377,7 +378,6 @@ impl Fabric {
             return;
         };
         let way = connection.way_of(sender.side.other());
-        let label = connection.label(sender.side.other(), Kinds::of(PacketKind::Ack), 0);
         let (end, pipe) = connection.sending(sender.side);
         if end.state == State::Dead {
             return;
@@ -391,7 +391,10 @@ impl Fabric {
             }
             return;
         }
-        match self.wire.send(fx, way, label, Start::AT_ONCE) {
+        let label = || connection.label(sender.side.other(), Kinds::of(PacketKind::Ack), 0);
+        let passage = self.wire.send(fx, way, label, Start::AT_ONCE);
+        let pipe = connection.pipe_mut(sender.side);
+        match passage {
             Passage::Arrives { at, marks } => {
                 let more = pipe.tell(at, marks);
                 // A wider window says nothing of what is still missing.

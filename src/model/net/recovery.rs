@@ -32,7 +32,7 @@ impl Fabric {
         if end.state != State::Open || kept || mutant::is(Mutant::GapNotReported) {
             return;
         }
-        let passage = self.wire.send(fx, way, label, Start::AT_ONCE);
+        let passage = self.wire.send(fx, way, || label, Start::AT_ONCE);
         let Passage::Arrives { at, .. } = passage else {
             return;
         };

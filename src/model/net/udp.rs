@@ -3,6 +3,7 @@
 //! Owns the sockets' receive queues and the datagrams in flight. It must never know streams.
 
 mod audience;
+mod copies;
 mod fragment;
 mod groups;
 mod options;
@@ -27,7 +28,7 @@ use super::marks::Marks;
 use super::mutant::{self, Mutant};
 use super::wire::{Passage, Start};
 use super::{Answer, Effects, Fabric, NetEvent, Readiness, Signal, SocketId, os_error, subject};
-use crate::kernel::{Family, Kind, NodeId, SimTime};
+use crate::kernel::{Family, Kind, NodeId};
 
 /// The longest payload of a datagram: 65,535 less the header of UDP, which IPv6 counts alone, and
 /// that of IPv4.
@@ -274,8 +275,8 @@ impl Fabric {
             bytes,
         };
         let flight = (self.wire).send_datagram(fx, (node, to_node), label, fragments);
-        for at in self.wire.replays(fx, (node, to_node), flight.passage) {
-            self.launch_copy(fx, at, &packet, payload, Family::Replay);
+        if !self.wire.troubles().is_empty() {
+            self.launch_replays(fx, flight.passage, &packet, payload);
         }
         match flight.passage {
             Passage::Arrives { at, marks } => {
@@ -300,24 +301,6 @@ impl Fabric {
         let subject = subject(to_node, packet.to);
         let length = payload.len() as u64;
         fx.record(Kind::DatagramDropped, node, subject, length, &[]);
-    }
-
-    /// Has a datagram arrive once more, by a fault of this family.
-    fn launch_copy<F: Effects>(
-        &mut self,
-        fx: &mut F,
-        at: SimTime,
-        packet: &Packet,
-        payload: &[u8],
-        family: Family,
-    ) {
-        let copy = Packet {
-            marks: Marks::of(family),
-            bytes: Vec::new(),
-            ..*packet
-        };
-        let packet = self.packets.add(copy, payload);
-        fx.schedule(at, NetEvent::Datagram { packet });
     }
 
     /// Receives a datagram, or looks at it: how many bytes fit the buffer, and who sent it. What
@@ -548,7 +531,7 @@ impl Fabric {
             port: None,
             bytes: UNREACHABLE_BYTES,
         };
-        match self.wire.send(fx, (by, back), label, Start::AT_ONCE) {
+        match self.wire.send(fx, (by, back), || label, Start::AT_ONCE) {
             Passage::Arrives { at, marks } => {
                 let socket = sender;
                 fx.schedule(at, NetEvent::Unreachable { socket, by, marks });

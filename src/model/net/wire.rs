@@ -108,12 +108,12 @@ impl Wire {
         &mut self,
         fx: &mut F,
         (from, to): Pair,
-        label: Label,
+        label: impl FnOnce() -> Label,
         start: Start,
     ) -> Passage {
         match self.send_plainly(fx.now(), from, to) {
             Some(passage) => passage,
-            None => self.send_over(fx, (from, to), label, start),
+            None => self.send_over(fx, (from, to), label(), start),
         }
     }
 
@@ -203,9 +203,6 @@ impl Wire {
         pair: Pair,
         passage: Passage,
     ) -> Vec<SimTime> {
-        if self.troubles.is_empty() || pair.0 == pair.1 {
-            return Vec::new();
-        }
         let draws = self.troubles.burdens_mut().replays(fx.choices(), pair);
         let Passage::Arrives { at, .. } = passage else {
             return Vec::new();
