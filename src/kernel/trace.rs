@@ -116,7 +116,7 @@ kinds! {
     LinkHeld = "link held";
     /// A directed link lets its packets go; subject: to.
     LinkReleased = "link released";
-    /// A directed link loses packets or takes longer from now on; subject: to.
+    /// A directed link loses packets, takes longer or does worse from now on; subject: to.
     LinkWorsened = "link worsened";
     /// A directed link is better again; subject: to.
     LinkRecovered = "link recovered";

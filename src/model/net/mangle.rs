@@ -91,6 +91,7 @@ impl Fabric {
     }
 
     /// Bytes were read: those with flipped bits among them matter.
+    #[cold]
     pub(super) fn count_corrupt(&mut self, sender: EndId) {
         let Some(connection) = self.connections.get_mut(sender.connection) else {
             return;

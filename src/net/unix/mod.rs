@@ -30,6 +30,9 @@
 //! process number 1. Where tokio would ask again and again without rest, since the kernel calls
 //! ready what is not, these sockets wait: sending by name to a socket with a full queue, and
 //! receiving after the reading side of an empty one was shut down.
+//!
+//! Of tokio's Unix sockets there is all but what needs a socket of the operating system
+//! (`from_std`, `into_std`, file descriptors), `UnixSocket` and pipes.
 
 mod addr;
 pub(super) mod datagram;
