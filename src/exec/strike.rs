@@ -58,6 +58,23 @@ impl World {
                 let (down, up) = (down.clone(), up.clone());
                 self.trouble(LinkFault::Flap { down, up }, links)
             }
+            FaultKind::Replay { chance, after } => {
+                let (chance, after) = (*chance, after.clone());
+                self.trouble(LinkFault::Replay { chance, after }, links)
+            }
+            FaultKind::Filter { what, chance } => {
+                let (what, chance) = (*what, *chance);
+                self.trouble(LinkFault::Filter { what, chance }, links)
+            }
+            FaultKind::Refuse { chance } => self.trouble(LinkFault::Refuse(*chance), links),
+            FaultKind::SlowAccept { by } => self.trouble(LinkFault::SlowAccept(by.clone()), links),
+            FaultKind::CorruptStreams { chance } => {
+                self.trouble(LinkFault::CorruptStream(*chance), links)
+            }
+            FaultKind::ShortWrites { chance } => {
+                self.trouble(LinkFault::ShortWrite(*chance), links)
+            }
+            FaultKind::ShortReads { chance } => self.trouble(LinkFault::ShortRead(*chance), links),
             FaultKind::Reset => {
                 for (a, b) in links
                     .iter()

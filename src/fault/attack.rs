@@ -9,12 +9,12 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::draws::Draws;
 use super::kind::{FaultKind, LinkChange, NamesChange};
 use super::target::Target;
-use crate::kernel::{Choices, Distribution, EntityKey, Point, Probability, Site};
-use crate::model::Shift;
+use crate::kernel::{Distribution, Probability};
 use crate::model::disk::{DiskFaults, DiskLatency, DiskScope};
-use crate::model::net::{Bandwidth, QueueDrop};
+use crate::model::net::{Bandwidth, PacketFilter, PacketKind, QueueDrop};
 
 macro_rules! attacks {
     ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
@@ -81,6 +81,16 @@ attacks! {
     Slow = "slow";
     /// Packets to or from a node are kept, and come all at once.
     Clog = "clog";
+    /// Datagrams come once more, long after the first time.
+    Replay = "replay";
+    /// Packets of one kind do not come to or from a node.
+    LoseKind = "lose_kind";
+    /// Connections to a node are refused, or wait to be accepted.
+    BusyServer = "busy_server";
+    /// Reads and writes of streams move less than they could.
+    ShortCalls = "short_calls";
+    /// Bits of streams are flipped behind the checksum.
+    CorruptStreams = "corrupt_streams";
     /// Half of the nodes are clogged and let go, in another order.
     Swizzle = "swizzle";
     /// The links of a node carry little.
@@ -117,11 +127,12 @@ attacks! {
 
 impl Attack {
     /// What any system of several nodes should live through, if its quorum does: all but
-    /// [`Blackout`](Self::Blackout), and what makes a disk forget or lie.
+    /// [`Blackout`](Self::Blackout), and what makes a disk or a stream lie.
     #[must_use]
     pub fn usual() -> Vec<Self> {
         let special = [
             Self::Blackout,
+            Self::CorruptStreams,
             Self::DiskCorruption,
             Self::Wipe,
             Self::Rollback,
@@ -161,78 +172,6 @@ pub(super) struct Field {
     pub(super) has_leader: bool,
     /// The longest that a fault may last.
     pub(super) lasts_max: Duration,
-}
-
-/// The draws of one attack.
-pub(super) struct Draws<'a> {
-    choices: &'a mut Choices,
-    point: Point,
-}
-
-impl<'a> Draws<'a> {
-    /// The draws of an attack of this name and number; `None` is of the attack as a whole.
-    pub(super) fn new(choices: &'a mut Choices, attack: Attack, number: Option<u32>) -> Self {
-        let key = EntityKey::of(attack.name());
-        let entity = number.map_or(key, |number| key.indexed(u64::from(number)));
-        Self {
-            choices,
-            point: Choices::point(SITE, entity),
-        }
-    }
-
-    pub(super) fn chance(&mut self, percent: u32) -> bool {
-        let percent = Probability::percent(percent);
-        self.choices.chance(&mut self.point, percent)
-    }
-
-    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
-        self.choices.between(&mut self.point, low, high)
-    }
-
-    /// A number from `low` to `high` of which each power of two is equally likely.
-    pub(super) fn log_between(&mut self, low: u64, high: u64) -> u64 {
-        let octaves = (high / low.max(1)).max(1).ilog2();
-        let octave = self.between(0, u64::from(octaves));
-        let least = low.max(1) << octave;
-        let most = (least.saturating_mul(2) - 1).min(high);
-        self.between(least.min(most), most)
-    }
-
-    /// Whole milliseconds, each power of two equally likely.
-    fn millis(&mut self, low: u64, high: Duration) -> Duration {
-        let high = u64::try_from(high.as_millis()).unwrap_or(u64::MAX).max(low);
-        Duration::from_millis(self.log_between(low, high))
-    }
-
-    fn index(&mut self, count: usize) -> usize {
-        let below = self.choices.below(&mut self.point, count as u64);
-        usize::try_from(below).expect("it is below a length")
-    }
-
-    fn pick(&mut self, from: &[String]) -> String {
-        from[self.index(from.len())].clone()
-    }
-
-    fn shuffled(&mut self, list: &[String]) -> Vec<String> {
-        let mut list = list.to_vec();
-        self.choices.shuffle(&mut self.point, &mut list);
-        list
-    }
-
-    /// From one in a million to half, each power of two equally likely.
-    fn rate(&mut self, low_ppm: u64, high_ppm: u64) -> Probability {
-        let ppm = self.log_between(low_ppm, high_ppm);
-        Probability::per_million(u32::try_from(ppm).expect("at most a million"))
-    }
-
-    fn shift(&mut self, most: Duration) -> Shift {
-        let by = self.millis(1, most);
-        if self.chance(50) {
-            Shift::Forward(by)
-        } else {
-            Shift::Back(by)
-        }
-    }
 }
 
 impl Attack {
@@ -334,13 +273,67 @@ impl Attack {
                 };
                 on(target, FaultKind::Clog)
             }
+            Self::Replay => {
+                let max = draws.millis(10, field.lasts_max);
+                let fault = FaultKind::Replay {
+                    chance: draws.rate(1_000, 200_000),
+                    after: Distribution::Uniform {
+                        min: Duration::from_millis(1),
+                        max,
+                    },
+                };
+                on(Target::isolate(victim), fault)
+            }
+            Self::LoseKind => {
+                let kind = KINDS[draws.index(KINDS.len())];
+                let what = PacketFilter::kind(kind);
+                let chance = draws.rate(100_000, 1_000_000);
+                let target = if draws.chance(50) {
+                    Target::link(victim, "*")
+                } else {
+                    Target::link("*", victim)
+                };
+                on(target, FaultKind::Filter { what, chance })
+            }
+            Self::BusyServer => {
+                let target = Target::link("*", victim);
+                if draws.chance(50) {
+                    let chance = draws.rate(50_000, 1_000_000);
+                    return on(target, FaultKind::Refuse { chance });
+                }
+                let max = draws.millis(2, field.lasts_max);
+                let min = Duration::from_millis(1);
+                let by = Distribution::Uniform { min, max };
+                on(target, FaultKind::SlowAccept { by })
+            }
+            Self::ShortCalls => {
+                let target = || Target::isolate(victim.clone());
+                let chance = draws.rate(10_000, 900_000);
+                let writes = FaultKind::ShortWrites { chance };
+                let reads = FaultKind::ShortReads { chance };
+                vec![
+                    blow(Duration::ZERO, lasts, writes, target()),
+                    blow(Duration::ZERO, lasts, reads, target()),
+                ]
+            }
+            Self::CorruptStreams => {
+                let chance = draws.rate(1_000, 100_000);
+                on(
+                    Target::isolate(victim),
+                    FaultKind::CorruptStreams { chance },
+                )
+            }
             Self::Swizzle => swizzle(field, draws),
             Self::Narrow => {
                 let bytes_per_second = draws.log_between(20_000, 2_000_000);
                 let bandwidth = Some(Bandwidth {
                     bytes_per_second,
                     queue_bytes: draws.log_between(8_000, 256_000),
-                    drop: QueueDrop::Tail,
+                    drop: if draws.chance(50) {
+                        QueueDrop::Tail
+                    } else {
+                        QueueDrop::Early
+                    },
                 });
                 let change = LinkChange {
                     bandwidth,
@@ -560,7 +553,15 @@ fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
 
-const SITE: Site = Site::new("nemesis.attack");
+/// Kinds of packets whose loss alone is telling.
+const KINDS: [PacketKind; 6] = [
+    PacketKind::Datagram,
+    PacketKind::Syn,
+    PacketKind::SynAck,
+    PacketKind::Ack,
+    PacketKind::Fin,
+    PacketKind::Reset,
+];
 /// The shortest that a fault lasts: shorter ones are hardly noticed.
 const LASTS_MIN_MS: u64 = 10;
 /// As far as an operator's mistake with a time zone, or a dead battery of the clock, moves it.

@@ -13,7 +13,7 @@ use crate::kernel::span::{self, Span};
 use crate::kernel::{Distribution, Family, Probability};
 use crate::model::Shift;
 use crate::model::disk::{DiskFaults, DiskLatency, DiskScope};
-use crate::model::net::{Bandwidth, LinkConfig};
+use crate::model::net::{Bandwidth, LinkConfig, PacketFilter};
 
 /// A fault and its parameters.
 ///
@@ -87,8 +87,47 @@ pub enum FaultKind {
         /// By how much, drawn for each.
         by: Distribution,
     },
+    /// Datagrams come once more, long after the first time, to whoever is there by then.
+    Replay {
+        /// The chance.
+        chance: Probability,
+        /// How long after the first time.
+        after: Distribution,
+    },
+    /// Packets of a kind are lost with a chance, and all others pass.
+    Filter {
+        /// Which.
+        what: PacketFilter,
+        /// The chance.
+        chance: Probability,
+    },
     /// Packets are kept, and go on in order at the end.
     Clog,
+    /// Connections are refused with a chance, though somebody listens.
+    Refuse {
+        /// The chance.
+        chance: Probability,
+    },
+    /// Connections wait to be accepted.
+    SlowAccept {
+        /// How long.
+        by: Distribution,
+    },
+    /// Bits of streams are flipped behind the checksum.
+    CorruptStreams {
+        /// The chance, for each packet.
+        chance: Probability,
+    },
+    /// Writes of streams take a part of what they could.
+    ShortWrites {
+        /// The chance.
+        chance: Probability,
+    },
+    /// Reads of streams give a part of what is there.
+    ShortReads {
+        /// The chance.
+        chance: Probability,
+    },
     /// All connections over these links are reset, at both ends. It is not undone.
     Reset,
     /// Connections over these links are reset at the end that sends on the link, and stay half-open
@@ -213,6 +252,13 @@ impl FaultKind {
             | Self::Gray { .. }
             | Self::Delay { .. }
             | Self::Clog
+            | Self::Replay { .. }
+            | Self::Filter { .. }
+            | Self::Refuse { .. }
+            | Self::SlowAccept { .. }
+            | Self::CorruptStreams { .. }
+            | Self::ShortWrites { .. }
+            | Self::ShortReads { .. }
             | Self::Reset
             | Self::ResetOneEnd
             | Self::Link(_) => Aim::Links,
@@ -269,6 +315,13 @@ impl FaultKind {
             Self::Gray { .. } => "gray",
             Self::Delay { .. } => "delay",
             Self::Clog => "clog",
+            Self::Replay { .. } => "replay",
+            Self::Filter { .. } => "filter",
+            Self::Refuse { .. } => "refuse",
+            Self::SlowAccept { .. } => "slow_accept",
+            Self::CorruptStreams { .. } => "corrupt_streams",
+            Self::ShortWrites { .. } => "short_writes",
+            Self::ShortReads { .. } => "short_reads",
             Self::Reset => "reset",
             Self::ResetOneEnd => "reset_one_end",
             Self::Link(_) => "link",
@@ -300,6 +353,13 @@ impl FaultKind {
             Self::Gray { .. } => vec![Family::Gray],
             Self::Delay { .. } => vec![Family::Delay],
             Self::Clog => vec![Family::Clog],
+            Self::Replay { .. } => vec![Family::Replay],
+            Self::Filter { .. } => vec![Family::Filter],
+            Self::Refuse { .. } => vec![Family::Refuse],
+            Self::SlowAccept { .. } => vec![Family::SlowAccept],
+            Self::CorruptStreams { .. } => vec![Family::StreamCorrupt],
+            Self::ShortWrites { .. } => vec![Family::StreamShortWrite],
+            Self::ShortReads { .. } => vec![Family::StreamShortRead],
             Self::Reset | Self::ResetOneEnd => vec![Family::Reset],
             Self::Link(change) => change.families(),
             Self::LookupFail => vec![Family::DnsFailure],
@@ -331,7 +391,8 @@ impl FaultKind {
                 }
                 Ok(())
             }
-            Self::Delay { by } => sound("by", by),
+            Self::Delay { by } | Self::SlowAccept { by } => sound("by", by),
+            Self::Replay { after, .. } => sound("after", after),
             Self::ClockDrift { ppm } if !(-999_999..=1_000_000_000).contains(ppm) => Err(format!(
                 "a drift of {ppm} parts per million: give one above -1000000 and at most 1000000000"
             )),
@@ -418,7 +479,16 @@ impl fmt::Display for FaultKind {
             Self::ClockDrift { ppm } => write!(f, "{name} {ppm:+} ppm"),
             Self::Flap { down, up } => write!(f, "{name} down {down}, up {up}"),
             Self::Gray { loss } => write!(f, "{name} {loss}"),
-            Self::Delay { by } => write!(f, "{name} {by}"),
+            Self::Delay { by } | Self::SlowAccept { by } => write!(f, "{name} {by}"),
+            Self::Replay { chance, after } => write!(f, "{name} {chance}, {after} later"),
+            Self::Filter { what, chance } => {
+                write_changes(f, name, what)?;
+                write!(f, ", {chance}")
+            }
+            Self::Refuse { chance }
+            | Self::CorruptStreams { chance }
+            | Self::ShortWrites { chance }
+            | Self::ShortReads { chance } => write!(f, "{name} {chance}"),
             Self::DiskFull { room_bytes } => write!(f, "{name} {room_bytes} bytes of room"),
             Self::Buggify {
                 sites,

@@ -23,6 +23,7 @@
 mod attack;
 mod budget;
 mod decisions;
+mod draws;
 mod kind;
 mod nemesis;
 mod plan;
@@ -38,3 +39,4 @@ pub(crate) use target::Host;
 pub use target::Target;
 
 pub use crate::model::Shift;
+pub use crate::model::net::{PacketFilter, PacketKind};

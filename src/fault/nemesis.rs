@@ -7,8 +7,9 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use super::attack::{Attack, Blow, Draws, Field};
+use super::attack::{Attack, Blow, Field};
 use super::budget::{Budget, Group, Quorum};
+use super::draws::Draws;
 use super::plan::{FaultId, FaultPlan, PlannedFault};
 use super::target::{ALL, Host, Target};
 use crate::kernel::Choices;
@@ -231,7 +232,7 @@ mod tests {
             }
         }
         // Nobody needs a dropped cache to be drawn: a loss of power drops it.
-        assert_eq!(seen.len(), 25, "{seen:?}");
+        assert_eq!(seen.len(), 32, "{seen:?}");
         assert!(
             seen.iter().all(|(_, count)| (20..200).contains(count)),
             "{seen:?}"

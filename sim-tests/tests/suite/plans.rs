@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use stormglass::fault::{
-    Aim, FaultId, FaultKind, FaultPlan, LinkChange, NamesChange, Shift, Target,
+    Aim, FaultId, FaultKind, FaultPlan, LinkChange, NamesChange, PacketFilter, PacketKind, Shift,
+    Target,
 };
 use stormglass::fs::{self, DiskFaults, DiskScope};
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
@@ -74,7 +75,11 @@ async fn talk(to: &'static str) {
     loop {
         if let Ok(mut stream) = TcpStream::connect((to, 1)).await {
             let mut bytes = [0; 100];
-            while stream.write_all(b"stream").await.is_ok() {
+            // Now and then anew: a connection that is made has its own adventures.
+            for _ in 0..10 {
+                if stream.write_all(b"stream").await.is_err() {
+                    break;
+                }
                 let Ok(1..) = stream.read(&mut bytes).await else {
                     break;
                 };
@@ -182,6 +187,25 @@ fn every_kind() -> Vec<(FaultKind, Target)> {
         (FaultKind::Gray { loss: half }, links()),
         (FaultKind::Delay { by: delay.clone() }, links()),
         (FaultKind::Clog, links()),
+        (
+            FaultKind::Replay {
+                chance: half,
+                after: delay.clone(),
+            },
+            links(),
+        ),
+        (
+            FaultKind::Filter {
+                what: PacketFilter::kind(PacketKind::Datagram),
+                chance: half,
+            },
+            links(),
+        ),
+        (FaultKind::SlowAccept { by: delay.clone() }, links()),
+        (FaultKind::Refuse { chance: half }, links()),
+        (FaultKind::CorruptStreams { chance: half }, links()),
+        (FaultKind::ShortWrites { chance: half }, links()),
+        (FaultKind::ShortReads { chance: half }, links()),
         (FaultKind::Reset, links()),
         (FaultKind::ResetOneEnd, Target::link("a", "c")),
         link(LinkChange {

@@ -47,9 +47,11 @@ pub enum PacketKind {
 pub struct PacketFilter {
     /// What they are; `None` means anything. Bytes with the end of their stream are both
     /// [`Data`](PacketKind::Data) and [`Fin`](PacketKind::Fin).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<PacketKind>,
     /// The port to which they go; `None` means any. [`Unreachable`](PacketKind::Unreachable) goes
     /// to none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Their least size, with all headers, in bytes.
     pub size_min_bytes: u32,
