@@ -35,8 +35,11 @@ pub enum Quorum {
     AllBut(usize),
     /// Whatever the function says of the names of those that are left. One that suffices with some
     /// nodes suffices with more.
-    Custom(Rc<dyn Fn(&[&str]) -> bool>),
+    Custom(Suffices),
 }
+
+/// Whether the members of these names suffice.
+pub type Suffices = Rc<dyn Fn(&[&str]) -> bool>;
 
 impl Quorum {
     /// Whether `left` of `members` nodes suffice.

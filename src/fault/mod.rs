@@ -30,7 +30,7 @@ mod plan;
 mod target;
 
 pub use attack::Attack;
-pub use budget::{Group, Quorum};
+pub use budget::{Group, Quorum, Suffices};
 pub use decisions::Decisions;
 pub use kind::{Aim, FaultKind, LinkChange, NamesChange};
 pub use nemesis::Nemesis;

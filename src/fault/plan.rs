@@ -80,9 +80,13 @@ impl FaultPlan {
     }
 
     /// Adds a fault without a duration, and gives it for setting one. Its id is the next.
+    ///
+    /// # Panics
+    /// If there are 2^32 faults already.
     pub fn add(&mut self, at: Duration, fault: FaultKind, target: Target) -> &mut PlannedFault {
         let highest = self.faults.iter().map(|planned| planned.id.0).max();
-        let id = FaultId(highest.map_or(1, |id| id.saturating_add(1)));
+        let next = highest.map_or(Some(1), |id| id.checked_add(1));
+        let id = FaultId(next.expect("fewer than 2^32 faults"));
         self.faults.push(PlannedFault {
             id,
             at,
@@ -90,7 +94,8 @@ impl FaultPlan {
             fault,
             target,
         });
-        self.faults.last_mut().expect("one was pushed")
+        let last = self.faults.len() - 1;
+        &mut self.faults[last]
     }
 
     /// The plan without some faults, the others as they were.

@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn settings_read_well_and_refuse_what_they_do_not_know() {
-        let text = r#"{"sync":{"constant_ns":5},"queue_depth":1}"#;
+        let text = r#"{"sync":{"constant":"5ns"},"queue_depth":1}"#;
         let latency: DiskLatency = serde_json::from_str(text).unwrap();
         assert_eq!(
             latency.sync,
