@@ -35,7 +35,9 @@ pub struct Permissions {
 impl Metadata {
     pub(super) fn of(reply: &Reply) -> Self {
         match reply {
-            Reply::Metadata(inner) => Self { inner: *inner },
+            Reply::Metadata(inner) => Self {
+                inner: inner.clone(),
+            },
             other => unreachable!("asking for metadata does not give {other:?}"),
         }
     }
@@ -133,8 +135,8 @@ impl Metadata {
 
     /// The space that it takes up, in blocks of 512 bytes.
     #[must_use]
-    pub const fn blocks(&self) -> u64 {
-        self.inner.blocks
+    pub fn blocks(&self) -> u64 {
+        self.inner.blocks.count()
     }
 }
 

@@ -3,6 +3,8 @@
 //! Owns the vocabulary that handles, queue and tests share. The names are those of the system
 //! calls; what each does is said where it is carried out.
 
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::SeekFrom;
 use std::sync::Arc;
 
@@ -196,6 +198,39 @@ impl Call {
     }
 }
 
+impl Blocks {
+    pub(super) const fn new(count: u64) -> Self {
+        let looked_at = None;
+        Self { count, looked_at }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        if let Some(looked_at) = &self.looked_at {
+            looked_at.store(true, Ordering::Relaxed);
+        }
+        self.count
+    }
+
+    /// Has this set when somebody looks.
+    pub(super) fn watched_by(&mut self, looked_at: Arc<AtomicBool>) {
+        self.looked_at = Some(looked_at);
+    }
+}
+
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.count().fmt(f)
+    }
+}
+
+impl PartialEq for Blocks {
+    fn eq(&self, other: &Self) -> bool {
+        self.count() == other.count()
+    }
+}
+
+impl Eq for Blocks {}
+
 /// What a call gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
@@ -212,7 +247,7 @@ pub(crate) enum Reply {
 }
 
 /// What `stat` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     pub(crate) ino: Ino,
     pub(crate) kind: FileKind,
@@ -220,7 +255,14 @@ pub(crate) struct Metadata {
     pub(crate) attributes: Attributes,
     pub(crate) links: u32,
     /// Space that it takes up, in blocks of 512 bytes.
-    pub(crate) blocks: u64,
+    pub(crate) blocks: Blocks,
+}
+
+/// A number of blocks, which may be watched: it tells when it is looked at.
+#[derive(Clone)]
+pub(crate) struct Blocks {
+    count: u64,
+    looked_at: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -295,6 +295,7 @@ impl Disk {
         }
         let origin = self.origin(around);
         self.store.write(origin, ino, offset, bytes);
+        self.observe_written(ino, offset, bytes.len());
         self.store.touch(ino, |attributes| {
             attributes.modified_ns = around.wall_ns;
             attributes.changed_ns = around.wall_ns;

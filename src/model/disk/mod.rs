@@ -145,7 +145,10 @@ impl Disk {
                 self.force(what);
                 Ok(Reply::Nothing)
             }
-            Call::Metadata(target) => self.metadata(&target).map(Reply::Metadata),
+            Call::Metadata(target) => {
+                let metadata = self.metadata(&target)?;
+                Ok(Reply::Metadata(self.observe_metadata(metadata)))
+            }
             Call::SetMode { target, mode } => done(self.set_mode(around, &target, mode)),
             Call::SetTimes {
                 target,

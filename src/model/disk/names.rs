@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::call::{Entry, Fd, FileKind, Metadata, OpenFlags, Target};
+use super::call::{Blocks, Entry, Fd, FileKind, Metadata, OpenFlags, Target};
 use super::image::{Attributes, Body, Directory, File, Ino, Inode, Name};
 use super::path::{self, Follow, Last, PATH_MAX_BYTES, READ, SEARCH, WRITE};
 use super::{Around, Disk, os_error};
@@ -255,7 +255,7 @@ impl Disk {
             len,
             attributes: inode.attributes,
             links: inode.links,
-            blocks,
+            blocks: Blocks::new(blocks),
         })
     }
 

@@ -3,8 +3,11 @@
 //!
 //! Owns the two lists. It must never know which states a moment has, or what is made of them.
 
+use core::ops::Range;
 use core::panic::Location;
-use std::collections::BTreeSet;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::crash::CrashPoint;
 use super::image::{Body, Image, Ino};
@@ -26,9 +29,18 @@ pub(crate) struct Watch {
     /// What was observed, in the order in which it was first.
     pub(crate) observed: Vec<Observation>,
     known: BTreeSet<Observation>,
+    /// Pages that were observed, and those that the program wrote whole before it read them: what
+    /// they held at first is nothing to it.
+    settled: PageSet,
     /// Inodes that were there at first; of others nothing is asked of the image.
     inodes: BTreeSet<Ino>,
+    /// Set by whoever looks at how much room a file takes up.
+    room: Arc<AtomicBool>,
 }
+
+/// Pages of files, 64 of them in a word: runs of pages come at once.
+#[derive(Clone, Debug, Default)]
+struct PageSet(BTreeMap<(Ino, u64), u64>);
 
 /// An acknowledgement.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +79,8 @@ pub(crate) enum Observation {
     /// All names, and what they lead to but for the content of files: few programs have many.
     Tree,
     Length(Ino),
-    /// How long all files are, and how much room they take.
-    Lengths,
+    /// How much room all files take up: few programs ask for that of one.
+    Room,
     /// A page of a file.
     Page(Ino, u64),
 }
@@ -111,12 +123,15 @@ impl Watch {
     /// To be called when the run is over.
     pub(crate) fn ended(&mut self, store: &Store) {
         self.note(store, Before::End, None);
+        if self.room.load(Ordering::Relaxed) {
+            self.observed(Observation::Room);
+        }
     }
 
     /// To be called for all that the program is told of the disk. To be told again, or of what it
     /// made itself, changes nothing.
     pub(crate) fn observed(&mut self, observation: Observation) {
-        if let Observation::Length(ino) | Observation::Page(ino, _) = observation
+        if let Observation::Length(ino) = observation
             && !self.inodes.contains(&ino)
         {
             return;
@@ -124,6 +139,31 @@ impl Watch {
         if self.known.insert(observation) {
             self.observed.push(observation);
         }
+    }
+
+    /// To be called for all pages that the program reads.
+    pub(crate) fn read_pages(&mut self, ino: Ino, pages: Range<u64>) {
+        if !self.inodes.contains(&ino) {
+            return;
+        }
+        let Self {
+            settled, observed, ..
+        } = self;
+        settled.add(ino, pages, |page| {
+            observed.push(Observation::Page(ino, page));
+        });
+    }
+
+    /// To be called for all pages that the program writes whole.
+    pub(crate) fn wrote_pages(&mut self, ino: Ino, pages: Range<u64>) {
+        if self.inodes.contains(&ino) {
+            self.settled.add(ino, pages, |_| {});
+        }
+    }
+
+    /// What is to be set by whoever looks at how much room a file takes up.
+    pub(crate) const fn room(&self) -> &Arc<AtomicBool> {
+        &self.room
     }
 
     fn note(&mut self, store: &Store, before: Before, place: Option<&'static Location<'static>>) {
@@ -144,6 +184,26 @@ impl Watch {
     }
 }
 
+impl PageSet {
+    /// Adds pages of a file, and tells of each that was not there.
+    fn add(&mut self, ino: Ino, pages: Range<u64>, mut new: impl FnMut(u64)) {
+        let mut page = pages.start;
+        while page < pages.end {
+            let (word, bit) = (page / PAGES_IN_WORD, page % PAGES_IN_WORD);
+            let count = (PAGES_IN_WORD - bit).min(pages.end - page);
+            let asked = (u64::MAX >> (PAGES_IN_WORD - count)) << bit;
+            let there = self.0.entry((ino, word)).or_default();
+            let mut missing = asked & !*there;
+            *there |= asked;
+            while missing != 0 {
+                new(word * PAGES_IN_WORD + u64::from(missing.trailing_zeros()));
+                missing &= missing - 1;
+            }
+            page += count;
+        }
+    }
+}
+
 impl Observation {
     /// What an image answers; equal for equal answers.
     pub(crate) fn of(self, image: &Image) -> u128 {
@@ -153,7 +213,7 @@ impl Observation {
                 let file = image.file(ino);
                 file.map_or(0, |file| 1 + u128::from(file.len))
             }
-            Self::Lengths => lengths(image),
+            Self::Room => room(image),
             Self::Page(ino, index) => page(image, ino, index),
         }
     }
@@ -183,12 +243,11 @@ fn tree(image: &Image) -> u128 {
     digest.value()
 }
 
-fn lengths(image: &Image) -> u128 {
+fn room(image: &Image) -> u128 {
     let mut digest = Digest::new();
     for (ino, inode) in image.iter() {
         if let Some(file) = inode.file() {
-            digest.absorb(ino.0, file.len);
-            digest.absorb(file.content.pages(), 0);
+            digest.absorb(ino.0, file.content.pages());
         }
     }
     digest.value()
@@ -214,7 +273,30 @@ fn page(image: &Image, ino: Ino, index: u64) -> u128 {
     digest.value()
 }
 
+const PAGES_IN_WORD: u64 = u64::BITS as u64;
+
 // What tells the kinds of inodes apart in a hash.
 const FILE: u64 = 1;
 const DIRECTORY: u64 = 2;
 const SYMLINK: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_several_words_are_told_once() {
+        let mut set = PageSet::default();
+        let mut added = |ino, pages: Range<u64>| {
+            let mut new = Vec::new();
+            set.add(Ino(ino), pages, |page| new.push(page));
+            new
+        };
+        assert_eq!(added(1, 62..66), [62, 63, 64, 65]);
+        assert_eq!(added(1, 60..130).len(), 66);
+        assert_eq!(added(1, 60..131), [130]);
+        assert_eq!(added(2, 63..64), [63]);
+        assert!(added(2, 63..63).is_empty());
+        assert_eq!(added(2, 64..192).len(), 128);
+    }
+}

@@ -3,8 +3,10 @@
 //! Owns which call asks what of the disk. More than it asks may be said, and never less.
 
 use core::panic::Location;
+use std::sync::Arc;
 
-use super::call::{Call, Fd};
+use super::call::{Call, Fd, FileKind, Metadata};
+use super::image::Ino;
 use super::page::PAGE_BYTES;
 use super::store::Syncing;
 use super::watch::{Observation, Watch};
@@ -46,25 +48,31 @@ impl Disk {
         let Some(watch) = &mut self.watch else {
             return;
         };
-        let asks = match call {
+        match call {
             Call::Seek { fd, .. } | Call::SetLen { fd, .. } => {
                 if let Ok(open) = self.files.get(*fd) {
                     watch.observed(Observation::Length(open.ino));
                 }
-                return;
             }
             // What these observe is noted where they are carried out.
-            Call::Read { .. } | Call::Write { .. } => return,
+            Call::Read { .. } | Call::Write { .. } => {}
             // What it syncs is known, and that it works is all that it is told.
-            Call::Sync { .. } => return,
-            Call::Metadata(_) => Asks::Lengths,
-            _ => Asks::Names,
-        };
-        // It finds its way by names, kinds and permissions.
-        watch.observed(Observation::Tree);
-        if asks == Asks::Lengths {
-            watch.observed(Observation::Lengths);
+            Call::Sync { .. } => {}
+            // They find their way by names, kinds and permissions.
+            _ => watch.observed(Observation::Tree),
         }
+    }
+
+    /// The program is told of a file's length, and of the room that it takes up, which counts when
+    /// it is looked at.
+    pub(super) fn observe_metadata(&mut self, mut metadata: Metadata) -> Metadata {
+        if let Some(watch) = &mut self.watch
+            && metadata.kind == FileKind::File
+        {
+            watch.observed(Observation::Length(metadata.ino));
+            metadata.blocks.watched_by(Arc::clone(watch.room()));
+        }
+        metadata
     }
 
     /// Bytes of an open file are about to be read.
@@ -77,9 +85,7 @@ impl Disk {
         let end = start.saturating_add(length as u64);
         let end = end.min(file.map_or(0, |file| file.len));
         let page = PAGE_BYTES as u64;
-        for page in start / page..end.div_ceil(page) {
-            watch.observed(Observation::Page(open.ino, page));
-        }
+        watch.read_pages(open.ino, start / page..end.div_ceil(page));
     }
 
     /// An open file is about to be written to: at its end perhaps, which may be told from there.
@@ -88,11 +94,13 @@ impl Disk {
             watch.observed(Observation::Length(open.ino));
         }
     }
-}
 
-/// What a call by name asks for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asks {
-    Names,
-    Lengths,
+    /// Bytes of a file have been written.
+    pub(super) fn observe_written(&mut self, ino: Ino, start: u64, length: usize) {
+        if let Some(watch) = &mut self.watch {
+            let page = PAGE_BYTES as u64;
+            let (first, end) = (start.div_ceil(page), (start + length as u64) / page);
+            watch.wrote_pages(ino, first..end.max(first));
+        }
+    }
 }

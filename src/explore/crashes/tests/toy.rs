@@ -71,9 +71,8 @@ impl<A> Desk<A> {
     pub(super) fn read(&mut self, ino: Ino, offset: u64, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         let end = offset + len as u64;
-        for page in offset / PAGE..end.div_ceil(PAGE) {
-            self.watch.observed(Observation::Page(ino, page));
-        }
+        self.watch
+            .read_pages(ino, offset / PAGE..end.div_ceil(PAGE));
         self.store
             .visible()
             .file(ino)

@@ -257,7 +257,7 @@ fn pages_are_counted() {
     disk.write(&AROUND, fd, Some(4095), b"xy").unwrap();
     disk.write(&AROUND, fd, Some(1 << 40), b"z").unwrap();
     assert_eq!(disk.used_pages(), 3);
-    assert_eq!(disk.stat("a").blocks, 24);
+    assert_eq!(disk.stat("a").blocks.count(), 24);
     disk.set_len(&AROUND, fd, 4096).unwrap();
     assert_eq!(disk.used_pages(), 1);
     disk.put("b", "b");

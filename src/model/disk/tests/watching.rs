@@ -132,19 +132,35 @@ fn what_each_call_observes() {
     };
     let fd = Fd(3);
     let (at, length) = (Some(4000), 1000);
-    let pages = [
-        Observation::Length(ino),
-        Observation::Page(ino, 0),
-        Observation::Page(ino, 1),
-    ];
+    let page = |number| Observation::Page(ino, number);
+    let pages = [Observation::Length(ino), page(0), page(1)];
     check(&[], &[]);
     check(&[Call::Read { fd, at, length }], &pages);
     let at = Some(20_000);
     check(&[Call::Read { fd, at, length }], &pages[..1]);
     let content_only = true;
     check(&[Call::Sync { fd, content_only }], &[]);
-    check(&[Call::Metadata(Target::Open(fd))], &[Observation::Lengths]);
+    let metadata = Call::Metadata(Target::Open(fd));
+    // The room that it takes up is looked at where the reply is printed.
+    let room = [Observation::Length(ino), Observation::Room];
+    check(&[metadata], &room);
     check(&[Call::ReadDirectory(bytes("/"))], &[]);
+    // So is what it wrote over before it read it, where nothing of the page is left.
+    let write = |at, length| Call::Write {
+        fd,
+        at: Some(at),
+        bytes: vec![1; length],
+    };
+    let read = Call::Read {
+        fd,
+        at: Some(0),
+        length: 9000,
+    };
+    let len = Observation::Length(ino);
+    check(&[write(100, 8092), read.clone()], &[len, page(0), page(2)]);
+    check(&[write(0, 8192), read.clone()], &[len, page(2)]);
+    check(&[write(0, 12_288), read.clone()], &[len]);
+    check(&[read, write(0, 12_288)], &[len, page(0), page(1), page(2)]);
     // What the program made itself is nothing that it found.
     let path = bytes("/new");
     let new = Call::Open {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::super::call::{Entry, FileKind, WriteSync};
+use super::super::super::call::{Blocks, Entry, FileKind, WriteSync};
 use super::super::super::files::FILE_MAX_BYTES;
 use super::super::super::image::{Attributes, Ino, Name};
 use super::*;
@@ -261,7 +261,7 @@ impl Kernel {
             len,
             attributes: Attributes::new(metadata.mode(), 0),
             links: u32::try_from(metadata.nlink()).unwrap(),
-            blocks: metadata.blocks(),
+            blocks: Blocks::new(metadata.blocks()),
         }))
     }
 
