@@ -336,9 +336,11 @@ async fn job<T: 'static>(
     work: impl AsyncFnOnce(Home) -> io::Result<T> + 'static,
 ) -> io::Result<T> {
     let home = Home::here()?;
+    let stack = home.stack()?;
     let spawned = context::alive(|context| {
         let node = context.current.node.get();
-        spawn_on(context, node, place, async move { work(home).await })
+        let work = async move { home.as_from(stack, work(home)).await };
+        spawn_on(context, node, place, work)
     });
     let task = spawned.ok_or_else(gone)?;
     task.await

@@ -1,10 +1,12 @@
 //! What all handles have in common: how one reaches the disk, and how it waits.
 
-use std::future::Future;
+use std::backtrace::Backtrace;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::Location;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::exec::{World, context};
@@ -80,6 +82,45 @@ impl Home {
             home: self,
             request: Some(self.call(ask)?),
         })
+    }
+
+    /// The stack of whoever runs this, if the run is made to know such.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub(super) fn stack(self) -> io::Result<Option<Arc<Backtrace>>> {
+        self.call(|world, node| {
+            let device = world.disks.used(node);
+            Ok(device.and_then(|device| device.fs.stack_of_asking()))
+        })
+    }
+
+    /// Does some work as if it were called where the stack is.
+    pub(super) async fn as_from<T>(
+        self,
+        stack: Option<Arc<Backtrace>>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        if stack.is_none() {
+            return work.await;
+        }
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            let set = |stack| {
+                let set = self.call(|world, node| {
+                    let device = world.disks.used(node).ok_or_else(gone)?;
+                    device.fs.set_asked(stack);
+                    Ok(())
+                });
+                // A process that has ended asks for nothing.
+                drop(set);
+            };
+            set(stack.clone());
+            let polled = work.as_mut().poll(cx);
+            set(None);
+            polled
+        })
+        .await
     }
 
     /// Removes the path of a Unix socket, if that is what it is: those are the network's.

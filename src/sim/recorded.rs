@@ -4,6 +4,7 @@
 //! Owns what such a simulation is. It must never know why it is run.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::Location;
 
@@ -11,7 +12,7 @@ use super::{Builder, Config, Node};
 use crate::exec::{Failed, Failure, context};
 use crate::fs::{DiskConfig, DiskLatency, Profile};
 use crate::kernel::Distribution;
-use crate::model::disk::{Image, Watch};
+use crate::model::disk::{Image, Spot, Watch};
 
 /// A program of one node that ran to its end.
 pub(crate) struct Recorded<T> {
@@ -22,7 +23,8 @@ pub(crate) struct Recorded<T> {
     pub(crate) watch: Watch,
 }
 
-/// Runs a program on a node of its own, whose disk was mounted in this state.
+/// Runs a program on a node of its own, whose disk was mounted in this state. Call stacks of some
+/// spots are taken with it.
 ///
 /// Each call of the disk takes as long as all others, and nothing fails. What the program has
 /// started and not waited for ends with it.
@@ -36,6 +38,7 @@ pub(crate) struct Recorded<T> {
 pub(crate) fn record<F, Fut>(
     profile: Profile,
     disk: Image,
+    stacks: BTreeSet<Spot>,
     program: F,
 ) -> Result<Recorded<Fut::Output>, String>
 where
@@ -47,7 +50,7 @@ where
         .config(config(profile))
         .run(|sim| async move {
             let node = sim.node(NAME).idle();
-            mount(node, disk);
+            mount(node, disk, stacks);
             let run = node.spawn(async move {
                 let value = program(node).await;
                 unmount(node, value)
@@ -91,13 +94,13 @@ fn config(profile: Profile) -> Config {
     }
 }
 
-fn mount(node: Node, image: Image) {
+fn mount(node: Node, image: Image, stacks: BTreeSet<Spot>) {
     node.act(|context| {
         context.world(|world| {
             let wall_ns = world.around(node.id(), Location::caller()).wall_ns;
             let device = world.disks.device(node.id(), wall_ns);
             device.fs.remount(image);
-            device.fs.watch();
+            device.fs.watch(stacks);
         });
     });
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use stormglass::explore::{Bounds, CrashBug, Explored, NodeCtx, Profile, explore_crashes_on_node};
+use stormglass::fs as asynchronous;
 use stormglass::time::sleep;
 use stormglass_clusters::wal::{self, Bug, Wal};
 
@@ -140,6 +141,61 @@ fn on_a_node_bugs_are_found_as_well() {
         let found = found.expect_err(bug.name());
         assert!(found.explored().states < STATES_MAX, "{found}");
     }
+}
+
+/// Asserts that a line tells how the program came to a place, from these functions of this file.
+#[track_caller]
+fn came_by(line: &str, place: &str, calls: usize) {
+    let (_, told) = line.split_once(" at ").unwrap();
+    let (at, by) = told.split_once(" by ").unwrap_or_else(|| panic!("{line}"));
+    assert!(at.starts_with(place), "{line}");
+    assert_eq!(by.split(", ").count(), calls, "{line}");
+}
+
+#[test]
+fn a_report_tells_how_the_log_came_there() {
+    let found = explore(Profile::Adversarial, Some(Bug::NoFileSync)).unwrap_err();
+    // Written by `set`, which the workload calls, as it calls what acknowledges.
+    came_by(&found.lost()[0], "examples/clusters/src/wal.rs:", 2);
+    let found = explore_on_node(Profile::Adversarial, Some(Bug::NoFileSync)).unwrap_err();
+    came_by(&found.lost()[0], "examples/clusters/src/wal.rs:", 1);
+}
+
+async fn note(text: &str) -> io::Result<()> {
+    asynchronous::write("/note", text).await
+}
+
+async fn note_twice() -> io::Result<()> {
+    note("one").await?;
+    // Carried out by the disk when nothing of this is on the stack.
+    note("two").await
+}
+
+#[test]
+fn a_report_tells_how_asynchronous_code_came_there() {
+    let found = explore_crashes_on_node(
+        &Bounds::default(),
+        |_| async {},
+        |ctx: NodeCtx<()>| async move {
+            note_twice().await?;
+            asynchronous::File::open("/").await?.sync_all().await?;
+            ctx.ack(());
+            io::Result::Ok(())
+        },
+        |_, acked| async move {
+            match asynchronous::read("/note").await {
+                Ok(text) if text == b"two" => Ok(()),
+                _ if acked.is_empty() => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        },
+    );
+    let found = found.unwrap_err();
+    came_by(&found.lost()[0], "sim-tests/tests/suite/wal.rs:", 2);
+    assert!(
+        found.missing()[0].contains(" before acknowledgement 1 at sim-tests/"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -5,20 +5,24 @@
 
 use core::fmt::Write as _;
 use core::panic::Location;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::stack::way_to;
 use crate::model::disk::{
     Ack, Before, Body, Change, CrashPoint, Fill, Image, Ino, Mark, Moment, Name, Op,
-    SECTOR_MIN_BYTES, Syncing,
+    SECTOR_MIN_BYTES, Spot, Syncing, Taken,
 };
 
 /// What may be known of a crash.
 pub(crate) struct Cause<'a> {
+    /// Which of the run's moments it is.
+    number: usize,
     moment: &'a Moment,
     marks: &'a [Mark],
     acks: &'a [Ack],
     blame: Blame,
     paths: BTreeMap<Ino, String>,
+    stacks: Taken,
 }
 
 /// What makes a loss one too many.
@@ -32,18 +36,34 @@ pub(crate) enum Blame {
 
 impl<'a> Cause<'a> {
     pub(crate) fn new(
-        moment: &'a Moment,
+        (number, moment): (usize, &'a Moment),
         marks: &'a [Mark],
         acks: &'a [Ack],
         blame: Blame,
     ) -> Self {
         Self {
+            number,
             moment,
             marks,
             acks,
             blame,
             paths: paths(&moment.point),
+            stacks: Taken::new(),
         }
+    }
+
+    /// All that is told may have happened at one of these.
+    pub(crate) fn spots(&self) -> BTreeSet<Spot> {
+        let calls = self.moment.point.pending.iter().map(|op| op.call);
+        let acks = 0..self.acks.len();
+        let spots = calls.map(Spot::Call).chain(acks.map(Spot::Ack));
+        spots.chain([Spot::Moment(self.number)]).collect()
+    }
+
+    /// Tells too how the program came there.
+    pub(crate) fn with_stacks(mut self, stacks: Taken) -> Self {
+        self.stacks = stacks;
+        self
     }
 
     /// When power was lost.
@@ -53,7 +73,7 @@ impl<'a> Cause<'a> {
             Before::Ack => format!("before acknowledgement {}", self.moment.acks + 1),
             Before::End => "at the end".to_owned(),
         };
-        text.push_str(&place(self.moment.place));
+        text.push_str(&self.place(Spot::Moment(self.number), self.moment.place));
         text
     }
 
@@ -115,7 +135,8 @@ impl<'a> Cause<'a> {
         });
         match (ack, kept) {
             (Some((number, ack)), kept) if kept.is_none_or(|(op, _)| ack.next_op <= op.number) => {
-                format!("before acknowledgement {}{}", number + 1, place(ack.place))
+                let place = self.place(Spot::Ack(number), ack.place);
+                format!("before acknowledgement {}{place}", number + 1)
             }
             (_, Some((op, _))) => format!("before the {}", self.change(op)),
             (_, None) => "before the end".to_owned(),
@@ -158,7 +179,22 @@ impl<'a> Cause<'a> {
             }
             Change::Attributes { ino, .. } => format!("attributes of {}", self.path(*ino)),
         };
-        text.push_str(&place(op.place));
+        text.push_str(&self.place(Spot::Call(op.call), op.place));
+        text
+    }
+
+    /// Where the program did something, and how it came there.
+    fn place(&self, spot: Spot, place: Option<&Location<'_>>) -> String {
+        let Some(place) = place else {
+            return String::new();
+        };
+        let mut text = format!(" at {}:{}", place.file(), place.line());
+        if let Some(stack) = self.stacks.get(&spot) {
+            let way = way_to(&stack.to_string(), place);
+            if !way.is_empty() {
+                write!(text, " by {}", way.join(", ")).expect("a string takes every write");
+            }
+        }
         text
     }
 
@@ -213,10 +249,4 @@ fn name_all(image: &Image, paths: &mut BTreeMap<Ino, String>) {
             todo.push((*other, below));
         }
     }
-}
-
-fn place(place: Option<&Location<'_>>) -> String {
-    place.map_or_else(String::new, |place| {
-        format!(" at {}:{}", place.file(), place.line())
-    })
 }

@@ -20,7 +20,7 @@ use super::report::{CrashBug, CrashTold, Explored, Told};
 use super::state::Crash;
 use super::states::{Marks, States};
 use super::trie::Trie;
-use crate::model::disk::{Ack, Fill, Image, Mark, Moment, Observation};
+use crate::model::disk::{Ack, Fill, Image, Mark, Moment, Observation, Spot, Taken};
 
 /// Runs a test, and its check on each state that a loss of power may leave, within bounds.
 ///
@@ -37,15 +37,17 @@ pub(crate) fn explore<A: core::fmt::Debug>(
 ) -> Result<Explored, CrashBug> {
     bounds.validate();
     let empty = Image::empty(ROOT);
-    let setup = machine.run(bounds.profile, empty, Part::Setup);
+    let setup = machine.run(bounds.profile, empty, Part::Setup, BTreeSet::new());
     expect(setup.result, "setup");
     let mut disk = setup.visible;
     disk.settle();
-    let workload = machine.run(bounds.profile, disk, Part::Workload);
+    let begin = disk.clone();
+    let workload = machine.run(bounds.profile, disk, Part::Workload, BTreeSet::new());
     expect(workload.result, "workload");
     let mut explorer = Explorer {
         bounds,
         machine,
+        begin,
         moments: workload.watch.moments.into(),
         acks: workload.watch.acks,
         acked: workload.acked,
@@ -67,6 +69,8 @@ pub(crate) fn explore<A: core::fmt::Debug>(
 struct Explorer<'a, A, M> {
     bounds: &'a Bounds,
     machine: &'a mut M,
+    /// What the setup left.
+    begin: Image,
     /// Those of the workload.
     moments: Rc<[Moment]>,
     acks: Vec<Ack>,
@@ -337,8 +341,9 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         self.told.checks += 1;
         let acked = &self.acked[..acks];
         let disk = disk.clone();
+        let part = Part::Check(acked);
         self.machine
-            .run(self.bounds.profile, disk, Part::Check(acked))
+            .run(self.bounds.profile, disk, part, BTreeSet::new())
     }
 
     /// Tries one state by name.
@@ -390,6 +395,27 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
         }
     }
 
+    /// Runs once more what the loss of power after these struck, and takes call stacks.
+    fn stacks(
+        &mut self,
+        crashes: &[Crash],
+        before: &[(Moment, Marks)],
+        acks: usize,
+        spots: BTreeSet<Spot>,
+    ) -> Taken {
+        let (disk, part) = match before.last() {
+            None => (self.begin.clone(), Part::Workload),
+            Some((moment, marks)) => {
+                let fill = crashes[before.len() - 1].fill();
+                let disk = moment.point.image(marks, fill);
+                (disk, Part::Check(&self.acked[..acks]))
+            }
+        };
+        let run = self.machine.run(self.bounds.profile, disk, part, spots);
+        let stacks = run.watch.stacks;
+        stacks.map_or_else(Taken::new, |stacks| stacks.into_taken())
+    }
+
     /// Makes a failing state small, and tells it.
     fn report(&mut self, failing: Failing) -> CrashBug {
         let whole = self.told;
@@ -404,6 +430,7 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
             _ => (failing.crashes.clone(), self.replay(&failing.crashes)),
         };
         let blame = self.blame(&small);
+        let acknowledged = self.acks.clone();
         let mut message = failing.message;
         let mut state = super::CrashState { crashes: small };
         let (mut crashes, mut acks) = (Vec::new(), 0);
@@ -417,9 +444,12 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
                 for (number, (moment, marks)) in at.iter().enumerate() {
                     let (before, fill) = (&state.crashes[number], state.crashes[number].fill());
                     let named = Crash::named(before.moment, &moment.point, marks, fill);
+                    let moment = (before.moment, moment);
                     state.crashes[number] = named;
-                    let acks = if number == 0 { &self.acks[..] } else { &[] };
-                    crashes.push(told(&Cause::new(moment, marks, acks, blame)));
+                    let known = if number == 0 { &acknowledged[..] } else { &[] };
+                    let cause = Cause::new(moment, marks, known, blame);
+                    let stacks = self.stacks(&state.crashes, &at[..number], acks, cause.spots());
+                    crashes.push(told(&cause.with_stacks(stacks)));
                 }
             }
             None => message.push_str("\n(it cannot be tried again: the program is not the same)"),

@@ -6,6 +6,7 @@
 use core::fmt;
 use core::panic::Location;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use super::bounds::Bounds;
 use super::engine::explore;
@@ -14,7 +15,7 @@ use super::report::{CrashBug, Explored};
 use crate::exec::expecting_panics;
 use crate::fs::DetachedDisk;
 use crate::fs::blocking::with_disk;
-use crate::model::disk::{Disk, Image, Profile};
+use crate::model::disk::{Disk, Image, Profile, Spot};
 
 /// Tries every state, within bounds, in which a loss of power may leave a disk.
 ///
@@ -137,9 +138,15 @@ where
     W: Fn(&Ctx<A>),
     C: Fn(&Ctx<A>, &[A]) -> Result<(), E>,
 {
-    fn run(&mut self, profile: Profile, disk: Image, part: Part<'_, A>) -> Run<A> {
+    fn run(
+        &mut self,
+        profile: Profile,
+        disk: Image,
+        part: Part<'_, A>,
+        stacks: BTreeSet<Spot>,
+    ) -> Run<A> {
         let mut disk = Disk::from_image(profile, disk);
-        disk.watch();
+        disk.watch(stacks);
         let disk = DetachedDisk::from_disk(disk);
         let ctx = Ctx {
             disk: disk.clone(),

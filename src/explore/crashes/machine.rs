@@ -2,14 +2,23 @@
 //!
 //! Owns the border: everything beyond it is what the programs are and how they reach their disk.
 
-use crate::model::disk::{Image, Profile, Watch};
+use std::collections::BTreeSet;
+
+use crate::model::disk::{Image, Profile, Spot, Watch};
 
 /// Runs the parts of a test on a disk.
 pub(crate) trait Machine<A> {
     /// Runs a part on a disk that was mounted in a state, and records what the run was.
     ///
-    /// The run must depend on the part and on the disk alone.
-    fn run(&mut self, profile: Profile, disk: Image, part: Part<'_, A>) -> Run<A>;
+    /// The run must depend on the part and on the disk alone. Call stacks of some spots are taken
+    /// with it; as a rule of none, since they take time.
+    fn run(
+        &mut self,
+        profile: Profile,
+        disk: Image,
+        part: Part<'_, A>,
+        stacks: BTreeSet<Spot>,
+    ) -> Run<A>;
 }
 
 /// A part of a test.

@@ -18,6 +18,7 @@ mod measure;
 mod minimal;
 mod on_node;
 mod report;
+mod stack;
 mod state;
 mod states;
 mod telling;

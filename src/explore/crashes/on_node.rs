@@ -5,6 +5,7 @@
 use core::fmt;
 use core::panic::Location;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use super::bounds::Bounds;
 use super::engine::explore;
 use super::machine::{Machine, Part, Run};
 use super::report::{CrashBug, Explored};
-use crate::model::disk::{Image, Profile, Watch};
+use crate::model::disk::{Image, Profile, Spot, Watch};
 use crate::sim::{Node, ProgramResult, acknowledge, record};
 
 /// [`explore_crashes`](super::explore_crashes) for asynchronous code: setup, workload and check are
@@ -137,7 +138,13 @@ where
 }
 
 impl<A: Clone + 'static> Machine<A> for Programs<A> {
-    fn run(&mut self, profile: Profile, disk: Image, part: Part<'_, A>) -> Run<A> {
+    fn run(
+        &mut self,
+        profile: Profile,
+        disk: Image,
+        part: Part<'_, A>,
+        stacks: BTreeSet<Spot>,
+    ) -> Run<A> {
         let factory: Box<dyn FnOnce(NodeCtx<A>) -> Verdict> = match part {
             Part::Setup => {
                 let setup = Rc::clone(&self.setup);
@@ -154,7 +161,7 @@ impl<A: Clone + 'static> Machine<A> for Programs<A> {
         };
         let acked = Rc::new(RefCell::new(Vec::new()));
         let told = Rc::clone(&acked);
-        let recorded = record(profile, disk.clone(), move |node| {
+        let recorded = record(profile, disk.clone(), stacks, move |node| {
             factory(NodeCtx { node, acked: told })
         });
         let acked = acked.take();

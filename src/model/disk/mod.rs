@@ -30,6 +30,7 @@ mod path;
 mod power;
 mod profile;
 mod queue;
+mod stacks;
 mod store;
 mod watch;
 mod watching;
@@ -53,6 +54,7 @@ pub(crate) use op_set::OpSet;
 pub(crate) use page::{PAGE_BYTES, SECTOR_MIN_BYTES, Sectors};
 pub use profile::Profile;
 pub(crate) use queue::{DiskEvent, Disks, Effects, Persistence, RequestId, gone};
+pub(crate) use stacks::{Spot, Taken};
 pub(crate) use store::{Origin, Store, Syncing};
 pub(crate) use watch::{Ack, Before, Moment, Observation, Watch};
 
@@ -194,6 +196,9 @@ impl Disk {
     fn origin(&mut self, around: &Around) -> Origin {
         let call = self.next_call;
         self.next_call += 1;
+        if let Some(watch) = &mut self.watch {
+            watch.met(Spot::Call(call));
+        }
         let place = around.place;
         Origin { call, place }
     }

@@ -9,8 +9,10 @@
 use core::mem;
 use core::panic::Location;
 use core::time::Duration;
+use std::backtrace::Backtrace;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use super::atlas::Atlas;
 use super::call::{Call, Fd, Reply, WriteSync};
@@ -97,6 +99,8 @@ struct Request {
     node: NodeId,
     state: State,
     place: Option<&'static Location<'static>>,
+    /// Where it was asked for, in a run that is made to know that.
+    stack: Option<Arc<Backtrace>>,
     /// The number of the first change that came after the asking: a sync is not about it.
     before: u64,
     persistence: Persistence,
@@ -200,6 +204,7 @@ impl Disks {
         let takes = self.takes(fx, node, around.wall_ns, &call);
         let station = self.existing(node);
         let before = station.device.fs.store().next_op();
+        let stack = station.device.fs.stack_of_asking();
         if let Some(fd) = call.descriptor() {
             station.uses(fd);
         }
@@ -211,6 +216,7 @@ impl Disks {
                 served: None,
             },
             place: around.place,
+            stack,
             before,
             persistence,
             signal,
@@ -286,6 +292,12 @@ impl Disks {
             atlas: &mut self.atlas,
         };
         at.perform(&mut station.device, call)
+    }
+
+    /// A node's disk, if it was ever used.
+    pub(crate) fn used(&mut self, node: NodeId) -> Option<&mut Device> {
+        let station = self.places[node.index()].station.as_mut()?;
+        Some(&mut station.device)
     }
 
     /// Another descriptor of what one leads to.
@@ -376,8 +388,7 @@ impl Disks {
         self.replace(fx, node, wall_ns, empty, Family::Wipe);
     }
 
-    /// A request has had its time: its call happens.
-    /// `wall_ns` is what a node's wall clock shows.
+    /// A request has had its time: its call happens. `wall_ns` is what a node's wall clock shows.
     pub(crate) fn handle<F: Effects>(
         &mut self,
         fx: &mut F,
@@ -407,6 +418,7 @@ impl Disks {
         let place = &mut self.places[node.index()];
         let station = place.station.as_mut().expect("it was asked");
         station.serving -= 1;
+        station.device.fs.set_asked(request.stack.clone());
         let fd = call.descriptor();
         let again = match request.persistence {
             Persistence::UntilDone => {
@@ -420,6 +432,7 @@ impl Disks {
                 None
             }
         };
+        station.device.fs.set_asked(None);
         if let Some(call) = again {
             // What is left takes as long again.
             request.state = State::Asked {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::crash::CrashPoint;
 use super::image::{Body, Image, Ino};
 use super::page::{PAGE_BYTES, SECTOR_MIN_BYTES};
+use super::stacks::{Spot, Stacks};
 use super::store::{Store, Syncing};
 use crate::kernel::Digest;
 
@@ -36,6 +37,8 @@ pub(crate) struct Watch {
     inodes: BTreeSet<Ino>,
     /// Set by whoever looks at how much room a file takes up.
     room: Arc<AtomicBool>,
+    /// Call stacks, if any are wanted.
+    pub(crate) stacks: Option<Box<Stacks>>,
 }
 
 /// Pages of files, 64 of them in a word: runs of pages come at once.
@@ -114,6 +117,7 @@ impl Watch {
         if last.is_none_or(|last| last.next_op != store.next_op()) {
             self.note(store, Before::Ack, place);
         }
+        self.met(Spot::Ack(self.acks.len()));
         self.acks.push(Ack {
             next_op: store.next_op(),
             place,
@@ -161,6 +165,13 @@ impl Watch {
         }
     }
 
+    /// To be called for all that may be a spot.
+    pub(crate) fn met(&mut self, spot: Spot) {
+        if let Some(stacks) = &mut self.stacks {
+            stacks.met(spot);
+        }
+    }
+
     /// What is to be set by whoever looks at how much room a file takes up.
     pub(crate) const fn room(&self) -> &Arc<AtomicBool> {
         &self.room
@@ -174,6 +185,7 @@ impl Watch {
             // What may be left now might have been left then.
             return;
         }
+        self.met(Spot::Moment(self.moments.len()));
         self.moments.push(Moment {
             point: CrashPoint::of(store),
             acks,

@@ -3,20 +3,40 @@
 //! Owns which call asks what of the disk. More than it asks may be said, and never less.
 
 use core::panic::Location;
+use std::backtrace::Backtrace;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::call::{Call, Fd, FileKind, Metadata};
 use super::image::Ino;
 use super::page::PAGE_BYTES;
+use super::stacks::{Spot, Stacks};
 use super::store::Syncing;
 use super::watch::{Observation, Watch};
 use super::{Around, Disk};
 
 impl Disk {
-    /// From now on, until [`watched`](Self::watched), it is recorded what programs do. The disk
-    /// must have been mounted just now.
-    pub(crate) fn watch(&mut self) {
-        self.watch = Some(Watch::of(self.store.visible()));
+    /// From now on, until [`watched`](Self::watched), it is recorded what programs do, with call
+    /// stacks of some spots. The disk must have been mounted just now.
+    pub(crate) fn watch(&mut self, stacks: BTreeSet<Spot>) {
+        let mut watch = Watch::of(self.store.visible());
+        if !stacks.is_empty() {
+            watch.stacks = Some(Box::new(Stacks::wanted(stacks)));
+        }
+        self.watch = Some(watch);
+    }
+
+    /// The stack of whoever asks for a call now that is carried out later, if any are wanted.
+    pub(crate) fn stack_of_asking(&self) -> Option<Arc<Backtrace>> {
+        let stacks = self.watch.as_ref()?.stacks.as_ref()?;
+        Some(stacks.asking())
+    }
+
+    /// Says where the calls that follow were asked for; `None` is where they are made.
+    pub(crate) fn set_asked(&mut self, stack: Option<Arc<Backtrace>>) {
+        if let Some(stacks) = self.watch.as_mut().and_then(|watch| watch.stacks.as_mut()) {
+            stacks.set_asked(stack);
+        }
     }
 
     /// Ends the watch and gives what it has seen.

@@ -1,6 +1,7 @@
 //! A machine right on a store: one directory, files by name, and what the watch is to be told.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::panic::Location;
 
@@ -8,7 +9,8 @@ use super::super::engine::explore;
 use super::super::machine::{Machine, Part, Run};
 use super::super::{Bounds, CrashBug, Explored};
 use crate::model::disk::{
-    Attributes, Body, File, Image, Ino, Inode, Observation, Origin, Profile, Store, Syncing, Watch,
+    Attributes, Body, File, Image, Ino, Inode, Observation, Origin, Profile, Spot, Store, Syncing,
+    Watch,
 };
 
 /// What a program under test holds.
@@ -155,7 +157,13 @@ where
     W: Fn(&mut Desk<A>),
     C: Fn(&mut Desk<A>, &[A]) -> Result<(), String>,
 {
-    fn run(&mut self, profile: Profile, disk: Image, part: Part<'_, A>) -> Run<A> {
+    fn run(
+        &mut self,
+        profile: Profile,
+        disk: Image,
+        part: Part<'_, A>,
+        _: BTreeSet<Spot>,
+    ) -> Run<A> {
         let mut desk = Desk {
             watch: Watch::of(&disk),
             store: Store::from_image(profile, disk),

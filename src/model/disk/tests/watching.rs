@@ -1,5 +1,6 @@
 //! What is said to be observed is all that is observed.
 
+use std::collections::BTreeSet;
 use std::io::SeekFrom;
 
 use proptest::prelude::*;
@@ -75,7 +76,7 @@ fn call() -> impl Strategy<Value = Call> {
 /// Carries out calls on a disk that was mounted in a state; gives what they gave, and the disk.
 fn run(image: Image, calls: &[Call]) -> (Vec<String>, Disk) {
     let mut disk = Disk::from_image(Profile::Adversarial, image);
-    disk.watch();
+    disk.watch(BTreeSet::new());
     let reply = |call: &Call| format!("{:?}", disk.perform(&AROUND, call.clone()));
     (calls.iter().map(reply).collect(), disk)
 }
@@ -182,7 +183,7 @@ fn what_each_call_observes() {
 #[test]
 fn a_moment_before_each_sync_and_each_acknowledgement_of_something_new() {
     let mut disk = super::disk();
-    disk.watch();
+    disk.watch(BTreeSet::new());
     let dsync = OpenFlags {
         sync: super::super::call::WriteSync::Content,
         ..CREATE
