@@ -231,14 +231,14 @@ impl World {
 
     fn begin_disk_fault(&mut self, node: NodeId, rule: Rule) -> u64 {
         let wall_ns = self.shown_ns(node);
-        let number = self.disks.device(node, wall_ns).faults.add_rule(rule);
+        let number = self.disks.device(node, wall_ns).add_rule(rule);
         self.base.record(node, Kind::DiskFault, number, 1);
         number
     }
 
     fn end_disk_fault(&mut self, node: NodeId, number: u64) {
         let wall_ns = self.shown_ns(node);
-        self.disks.device(node, wall_ns).faults.end_rule(number);
+        self.disks.device(node, wall_ns).end_rule(number);
         self.base.record(node, Kind::DiskFault, number, 0);
     }
 

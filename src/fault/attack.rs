@@ -466,6 +466,7 @@ const fn disk(faults: DiskFaults) -> FaultKind {
     let scope = DiskScope {
         path: None,
         bytes: None,
+        strikes_max: None,
     };
     FaultKind::Disk { scope, faults }
 }

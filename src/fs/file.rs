@@ -3,6 +3,10 @@
 //! Owns what tokio's handle owns: what was read and not yet taken, and the one operation that is
 //! under way. A write is taken into it and carried out behind the program's back; what goes wrong
 //! with it is told by the next call.
+#![expect(
+    clippy::disallowed_types,
+    reason = "times of files are std's, and inside the simulation std's clock is the node's"
+)]
 
 use core::fmt;
 use std::future::{Future, poll_fn};
@@ -11,6 +15,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use tokio::sync::Mutex;
@@ -19,7 +24,7 @@ use super::handle::{Asking, Home, Place};
 use super::options::Flags;
 use super::port::{Descriptor, Port, bytes, place_in_file, written};
 use super::work;
-use super::{Metadata, OpenOptions, Permissions};
+use super::{FileTimes, Metadata, OpenOptions, Permissions};
 use crate::model::disk::Persistence;
 use crate::model::disk::call::{Call, Reply, Target};
 
@@ -232,6 +237,30 @@ impl File {
             let call = Call::SetMode { target, mode };
             self.descriptor.port.ask(place, call).await.map(drop)
         }
+    }
+
+    /// Sets the file's times.
+    ///
+    /// # Errors
+    /// Those of `futimens`.
+    #[track_caller]
+    pub fn set_times(&self, times: FileTimes) -> impl Future<Output = io::Result<()>> {
+        let place = Location::caller();
+        async move {
+            // A write that comes to its end later would set another time.
+            self.inner.lock().await.complete_inflight().await;
+            let call = times.call(self.descriptor.fd);
+            self.descriptor.port.ask(place, call).await.map(drop)
+        }
+    }
+
+    /// Sets when the file's content was changed.
+    ///
+    /// # Errors
+    /// Those of `futimens`.
+    #[track_caller]
+    pub fn set_modified(&self, time: SystemTime) -> impl Future<Output = io::Result<()>> {
+        self.set_times(FileTimes::new().set_modified(time))
     }
 
     /// Reads at a place, whatever the file's own is, and gives the length, which is 0 at the end.

@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::io;
 use std::time::SystemTime;
 
-use crate::model::disk::call::{self, FileKind, Reply};
+use crate::model::disk::call::{self, Call, Fd, FileKind, Reply, Target};
 
 /// What is known of a file, as `std::fs::Metadata`, which cannot be made by others than std: so a
 /// program for both worlds names `stormglass::fs::Metadata`.
@@ -30,6 +30,42 @@ pub struct FileType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions {
     mode: u32,
+}
+
+/// Times to be set: the `FileTimes` of tokio and of std, which cannot be read by others than they.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "times are set by `File::set_times`"]
+pub struct FileTimes {
+    accessed: Option<SystemTime>,
+    modified: Option<SystemTime>,
+}
+
+impl FileTimes {
+    /// Sets nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// When the file was read.
+    pub const fn set_accessed(mut self, time: SystemTime) -> Self {
+        self.accessed = Some(time);
+        self
+    }
+
+    /// When the file's content was changed.
+    pub const fn set_modified(mut self, time: SystemTime) -> Self {
+        self.modified = Some(time);
+        self
+    }
+
+    /// The call that sets them.
+    pub(super) fn call(self, fd: Fd) -> Call {
+        Call::SetTimes {
+            target: Target::Open(fd),
+            accessed_ns: self.accessed.map(to_ns),
+            modified_ns: self.modified.map(to_ns),
+        }
+    }
 }
 
 impl Metadata {
@@ -208,7 +244,7 @@ fn time(ns: u64) -> SystemTime {
 }
 
 /// A time as a disk keeps it; one before 1970 is 1970.
-pub(super) fn to_ns(time: SystemTime) -> u64 {
+fn to_ns(time: SystemTime) -> u64 {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -40,7 +40,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use blocking::DetachedDisk;
+pub use blocking::{DetachedDisk, DetachedFault};
 pub use dir::{DirBuilder, DirEntry, ReadDir, read_dir};
 pub use file::File;
 pub use functions::{
@@ -48,7 +48,7 @@ pub use functions::{
     read_to_string, remove_dir, remove_dir_all, remove_file, rename, set_permissions, symlink,
     symlink_metadata, try_exists, write,
 };
-pub use metadata::{FileType, Metadata, Permissions};
+pub use metadata::{FileTimes, FileType, Metadata, Permissions};
 pub(crate) use operator::Operator;
 pub use options::OpenOptions;
 

@@ -11,6 +11,61 @@ use super::path::to_bytes;
 use super::work;
 use crate::model::disk::call::{Call, OpenFlags, WriteSync};
 
+/// The methods that set what an [`OpenOptions`] with `flags` asks for: tokio's and std's are alike.
+macro_rules! setters {
+    () => {
+        /// Whether the file can be read.
+        pub const fn read(&mut self, read: bool) -> &mut Self {
+            self.flags.open.read = read;
+            self
+        }
+
+        /// Whether the file can be written.
+        pub const fn write(&mut self, write: bool) -> &mut Self {
+            self.flags.open.write = write;
+            self
+        }
+
+        /// Whether all writes go to the file's end.
+        pub const fn append(&mut self, append: bool) -> &mut Self {
+            self.flags.open.append = append;
+            self
+        }
+
+        /// Whether the file loses its content.
+        pub const fn truncate(&mut self, truncate: bool) -> &mut Self {
+            self.flags.open.truncate = truncate;
+            self
+        }
+
+        /// Whether the file is made if it is not there.
+        pub const fn create(&mut self, create: bool) -> &mut Self {
+            self.flags.open.create = create;
+            self
+        }
+
+        /// Whether the file is made and must not be there before.
+        pub const fn create_new(&mut self, create_new: bool) -> &mut Self {
+            self.flags.open.create_new = create_new;
+            self
+        }
+
+        /// The permissions of a file that is made; 0o666 if nothing is said.
+        pub const fn mode(&mut self, mode: u32) -> &mut Self {
+            self.flags.open.mode = mode;
+            self
+        }
+
+        /// More flags of `open`: `O_DIRECT`, `O_DSYNC`, `O_SYNC`, `O_DIRECTORY` and `O_NOFOLLOW` do
+        /// what they do on Linux, others nothing.
+        pub const fn custom_flags(&mut self, flags: i32) -> &mut Self {
+            self.flags.custom = flags;
+            self
+        }
+    };
+}
+pub(super) use setters;
+
 /// How a file is opened: `tokio::fs::OpenOptions` on the simulated disk.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
@@ -32,54 +87,7 @@ impl OpenOptions {
         }
     }
 
-    /// Whether the file can be read.
-    pub const fn read(&mut self, read: bool) -> &mut Self {
-        self.flags.open.read = read;
-        self
-    }
-
-    /// Whether the file can be written.
-    pub const fn write(&mut self, write: bool) -> &mut Self {
-        self.flags.open.write = write;
-        self
-    }
-
-    /// Whether all writes go to the file's end.
-    pub const fn append(&mut self, append: bool) -> &mut Self {
-        self.flags.open.append = append;
-        self
-    }
-
-    /// Whether the file loses its content.
-    pub const fn truncate(&mut self, truncate: bool) -> &mut Self {
-        self.flags.open.truncate = truncate;
-        self
-    }
-
-    /// Whether the file is made if it is not there.
-    pub const fn create(&mut self, create: bool) -> &mut Self {
-        self.flags.open.create = create;
-        self
-    }
-
-    /// Whether the file is made and must not be there before.
-    pub const fn create_new(&mut self, create_new: bool) -> &mut Self {
-        self.flags.open.create_new = create_new;
-        self
-    }
-
-    /// The permissions of a file that is made; 0o666 if nothing is said.
-    pub const fn mode(&mut self, mode: u32) -> &mut Self {
-        self.flags.open.mode = mode;
-        self
-    }
-
-    /// More flags of `open`: `O_DIRECT`, `O_DSYNC`, `O_SYNC`, `O_DIRECTORY` and `O_NOFOLLOW` do
-    /// what they do on Linux, others nothing.
-    pub const fn custom_flags(&mut self, flags: i32) -> &mut Self {
-        self.flags.custom = flags;
-        self
-    }
+    setters!();
 
     /// Opens a file.
     ///

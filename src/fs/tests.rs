@@ -39,7 +39,7 @@ fn blocking_calls_know_their_place() {
         first
     });
     let expected: Vec<u32> = (first..first + 8).collect();
-    assert_eq!(disk.disk(|disk| lines(disk)), expected);
+    assert_eq!(disk.with(|device| lines(&device.fs)), expected);
 }
 
 #[test]

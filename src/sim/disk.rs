@@ -147,7 +147,7 @@ impl Disk {
         let rule = Rule { scope, faults };
         let number = self.act(|world, node, wall_ns| {
             let device = world.disks.device(node, wall_ns);
-            let number = device.faults.add_rule(rule);
+            let number = device.add_rule(rule);
             world.base.record(node, Kind::DiskFault, number, 1);
             number
         });
@@ -213,7 +213,7 @@ impl DiskFault {
     pub fn end(self) {
         self.disk.act(|world, node, wall_ns| {
             let device = world.disks.device(node, wall_ns);
-            device.faults.end_rule(self.number);
+            device.end_rule(self.number);
             world.base.record(node, Kind::DiskFault, self.number, 0);
         });
     }

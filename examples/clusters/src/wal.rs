@@ -221,8 +221,9 @@ const SHORTER: &str = "wal.shorter";
 
 #[cfg(test)]
 mod tests {
-    use stormglass::fs::DetachedDisk;
     use stormglass::fs::blocking::with_disk;
+    use stormglass::fs::{DetachedDisk, DiskFaults, DiskScope};
+    use stormglass::kernel::Probability;
 
     use super::*;
 
@@ -259,8 +260,13 @@ mod tests {
         with_disk(&disk, || {
             let mut wal = Wal::open("/", None).unwrap();
             wal.set("a", "1").unwrap();
-            disk.fail_next_sync();
+            let failing = DiskFaults {
+                sync_error: Probability::ALWAYS,
+                ..DiskFaults::NONE
+            };
+            let fault = disk.fault(DiskScope::default(), failing);
             assert!(wal.set("a", "2").is_err());
+            fault.end();
             assert!(wal.set("a", "3").is_err());
             assert!(wal.compact().is_err());
             disk.crash();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use stormglass::Config;
 use stormglass::fs::{
-    self, CrashOdds, DetachedDisk, DiskConfig, DiskFaults, DiskLatency, Profile, blocking,
+    self, CrashOdds, DiskConfig, DiskFaults, DiskLatency, DiskScope, Profile, blocking,
 };
 use stormglass::io::AsyncWriteExt;
 use stormglass::kernel::{Distribution, Kind, Probability, SimTime};
@@ -432,54 +432,82 @@ fn a_program_meets_errors_when_its_disk_is_wiped() {
 }
 
 #[test]
-fn a_detached_disk_needs_no_simulation() {
-    let disk = DetachedDisk::new();
-    let file = blocking::with_disk(&disk, || {
-        blocking::create_dir_all("/a/b").unwrap();
-        let file = blocking::File::create("/a/b/file").unwrap();
-        file.write_all_at(b"text", 0).unwrap();
-        file
-    });
-    // The handle keeps its disk, on any thread.
-    let file = std::thread::spawn(move || {
-        file.write_all_at(b"more", 4).unwrap();
-        file
-    });
-    let file = file.join().unwrap();
-    let read = || blocking::with_disk(&disk, || blocking::read_to_string("/a/b/file"));
-    assert_eq!(read().unwrap(), "textmore");
-    disk.kill();
-    assert_eq!(read().unwrap(), "textmore");
-    let error = file.sync_all().unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(5));
-    disk.crash();
-    assert_eq!(read().unwrap_err().kind(), std::io::ErrorKind::NotFound);
-}
-
-#[test]
-fn a_detached_disk_keeps_what_was_synced() {
-    let disk = DetachedDisk::with_profile(Profile::Adversarial);
-    blocking::with_disk(&disk, || {
-        let mut file = blocking::File::create("/file").unwrap();
-        file.write_all(b"durable").unwrap();
-        file.sync_all().unwrap();
-        blocking::File::open("/").unwrap().sync_all().unwrap();
-        file.write_all(b" and not").unwrap();
-        disk.crash();
-        assert_eq!(blocking::read_to_string("/file").unwrap(), "durable");
+fn a_dropped_cache_shows_what_the_disk_holds() {
+    run(synced_only(), |sim| async move {
+        let disk = sim.find("test").unwrap().disk();
+        fs::write("/file", "old").await.unwrap();
+        sync("/file").await;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open("/file")
+            .await
+            .unwrap();
+        // What waits to be written stays in the cache.
+        file.write_all_at(b"new", 0).await.unwrap();
+        disk.drop_cache();
+        assert_eq!(fs::read("/file").await.unwrap(), b"new");
+        let failing = DiskFaults {
+            sync_error: Probability::ALWAYS,
+            ..DiskFaults::NONE
+        };
+        let fault = disk.fault(DiskScope::default(), failing);
+        assert!(file.sync_all().await.is_err());
+        fault.end();
+        // It counts as written now, and was not.
+        disk.drop_cache();
+        assert_eq!(fs::read("/file").await.unwrap(), b"old");
     });
 }
 
 #[test]
-fn a_detached_disk_goes_before_the_nodes() {
-    run(Config::default(), |sim| async move {
-        let disk = DetachedDisk::new();
-        blocking::with_disk(&disk, || blocking::write("/file", "x").unwrap());
-        assert!(!blocking::exists("/file").unwrap());
-        let node = sim.find("test").unwrap();
-        assert!(node.disk().list("/").unwrap().is_empty());
-        let there = blocking::with_disk(&disk, || blocking::exists("/file"));
-        assert!(there.unwrap());
+fn a_disk_is_configured_anew_for_what_comes() {
+    run(synced_only(), |sim| async move {
+        let node = sim.node("a").idle();
+        let disk = node.disk();
+        let attempt = move |name: &'static str, length: usize| {
+            node.spawn(async move { fs::write(name, vec![1; length]).await })
+        };
+        attempt("/before", 3 * 4096).await.unwrap().unwrap();
+        let full = DiskConfig {
+            capacity_bytes: Some(4 * 4096),
+            descriptors_max: 1,
+            ..DiskConfig::default()
+        };
+        disk.configure(&full);
+        attempt("/fits", 4096).await.unwrap().unwrap();
+        let error = attempt("/more", 4096).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        let opened = node.spawn(async {
+            let _first = fs::File::open("/fits").await.unwrap();
+            fs::File::open("/fits").await.map(drop)
+        });
+        let error = opened.await.unwrap().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(24), "EMFILE");
+        disk.configure(&DiskConfig::default());
+        attempt("/more", 4096).await.unwrap().unwrap();
+        // Another node's disk was never full.
+        let other = sim.node("b").idle();
+        let written = other.spawn(fs::write("/file", vec![1; 9 * 4096]));
+        written.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_disk_is_as_fast_as_all_when_nothing_else_is_said() {
+    let config = Config {
+        disk_latency: constant(MS),
+        ..Config::default()
+    };
+    run(config, |sim| async move {
+        let disk = sim.find("test").unwrap().disk();
+        let mut took = Vec::new();
+        for latency in [None, Some(constant(5 * MS)), None] {
+            disk.set_latency(latency);
+            let begin = Instant::now();
+            fs::symlink_metadata("/").await.unwrap();
+            took.push(begin.elapsed());
+        }
+        assert_eq!(took, [MS, 5 * MS, MS]);
     });
 }
 

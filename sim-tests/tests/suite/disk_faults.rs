@@ -16,7 +16,7 @@ const EROFS: i32 = 30;
 fn scope(path: &str) -> DiskScope {
     DiskScope {
         path: Some(path.to_owned()),
-        bytes: None,
+        ..DiskScope::default()
     }
 }
 

@@ -121,6 +121,7 @@ cases! {
     clones_share_their_place
     whole_files
     metadata_of_all_kinds
+    times
     directories_are_listed
     renames
     removals

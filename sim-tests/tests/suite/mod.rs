@@ -5,6 +5,7 @@ mod child;
 mod clocks;
 mod codecs;
 mod conformance;
+mod detached;
 mod disk;
 mod disk_faults;
 mod doctor;

@@ -1,4 +1,4 @@
-//! The README's test of a two-node echo, typed into a new crate by a stranger.
+//! The README's tests, of an echo and of crash states, typed into a new crate by a stranger.
 
 use std::fs;
 use std::io;
@@ -43,8 +43,17 @@ fn its_tests_run_as_written_and_fail_as_shown() {
     let dependency = dependency.replace(path, &nested::workspace().display().to_string());
     let tests = blocks(&readme, "rust");
 
-    let (passed, text) = run(&dependency, &tests[0]).unwrap();
-    assert!(passed && text.contains("1 passed"), "{text}");
+    let crashes = tests
+        .iter()
+        .find(|block| block.contains("explore_crashes("));
+    let crashes = format!(
+        "#[test]\nfn crash_states() {{\n{}\n{}}}\n",
+        crashes.expect("an example of crash states"),
+        "let missing = found.unwrap_err().missing()[0].clone();\n\
+         assert!(missing.starts_with(\"sync of the content of /name, \"), \"{missing}\");\n",
+    );
+    let (passed, text) = run(&dependency, &(tests[0].clone() + &crashes)).unwrap();
+    assert!(passed && text.contains("2 passed"), "{text}");
 
     let (passed, text) = run(&dependency, &(tests[0].clone() + &tests[1])).unwrap();
     assert!(!passed && text.contains("1 passed; 1 failed"), "{text}");

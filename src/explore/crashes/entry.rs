@@ -15,7 +15,7 @@ use super::report::{CrashBug, Explored};
 use crate::exec::expecting_panics;
 use crate::fs::DetachedDisk;
 use crate::fs::blocking::with_disk;
-use crate::model::disk::{Disk, Image, Profile, Spot};
+use crate::model::disk::{Image, Profile, Spot};
 
 /// Tries every state, within bounds, in which a loss of power may leave a disk.
 ///
@@ -114,11 +114,12 @@ impl<A> Ctx<A> {
     #[track_caller]
     pub fn ack(&self, value: A) {
         let place = Location::caller();
-        self.disk.with(|disk| disk.acknowledge(Some(place)));
+        self.disk.with(|device| device.fs.acknowledge(Some(place)));
         self.acked.borrow_mut().push(value);
     }
 
-    /// The disk, which the functions of [`fs::blocking`](crate::fs::blocking) use by themselves.
+    /// The disk, which the functions of [`fs::blocking`](crate::fs::blocking) use by themselves, to
+    /// let some of its calls fail. It must be told the same in each run, and not to crash.
     #[must_use]
     pub const fn disk(&self) -> &DetachedDisk {
         &self.disk
@@ -145,9 +146,7 @@ where
         part: Part<'_, A>,
         stacks: BTreeSet<Spot>,
     ) -> Run<A> {
-        let mut disk = Disk::from_image(profile, disk);
-        disk.watch(stacks);
-        let disk = DetachedDisk::from_disk(disk);
+        let disk = DetachedDisk::watched(profile, disk, stacks);
         let ctx = Ctx {
             disk: disk.clone(),
             acked: RefCell::default(),
@@ -167,9 +166,9 @@ where
         };
         // What a panic leaves behind is the disk, which is looked at no more.
         let result = expecting_panics(run).unwrap_or_else(Err);
-        let (watch, visible) = disk.with(|disk| {
-            let watch = disk.watched();
-            (watch, disk.store().visible().clone())
+        let (watch, visible) = disk.with(|device| {
+            let watch = device.fs.watched();
+            (watch, device.fs.store().visible().clone())
         });
         Run {
             result,

@@ -1,11 +1,14 @@
 //! A disk without a simulation, for plain synchronous code.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::disk::{Around, Disk, Profile};
-
 use super::super::handle::Place;
+use super::super::{CrashOdds, DiskConfig, DiskFaults, DiskScope};
+use crate::kernel::FaultCounters;
+use crate::model::disk::{Device, DeviceWorld, Image, Lone, Profile, Rule, Spot};
 
 thread_local! {
     /// The disks that [`with_disk`] gave to this thread, the innermost last.
@@ -14,19 +17,12 @@ thread_local! {
 
 /// A disk that belongs to no node. A clone is the same disk.
 ///
-/// Calls on it take no time and meet no faults but those that are asked for. Its clock goes on by a
-/// microsecond with each call.
+/// It is the disk that a node has, with the same faults, of which none is on at first. Its calls
+/// take no time; its clock goes on by a microsecond with each of them. What is random of it depends
+/// on its seed and on nothing else.
 #[derive(Clone, Debug)]
 pub struct DetachedDisk {
-    shared: Arc<Mutex<Shared>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    disk: Disk,
-    /// Counts the processes that used it; what an earlier one opened means nothing now.
-    process: u32,
-    wall_ns: u64,
+    shared: Arc<Mutex<Lone>>,
 }
 
 impl DetachedDisk {
@@ -36,49 +32,74 @@ impl DetachedDisk {
         Self::with_profile(Profile::default())
     }
 
-    /// An empty disk.
+    /// An empty disk without faults, of which a crash leaves what was synced and nothing else.
     #[must_use]
     pub fn with_profile(profile: Profile) -> Self {
-        Self::from_disk(Disk::new(profile, START_NS))
+        Self::with_config(&config(profile), 0)
     }
 
-    pub(crate) fn from_disk(disk: Disk) -> Self {
+    /// An empty disk that behaves so, and whose random faults and crashes depend on a seed.
+    ///
+    /// # Panics
+    /// If the settings make no sense.
+    #[must_use]
+    #[track_caller]
+    pub fn with_config(config: &DiskConfig, seed: u64) -> Self {
         Self {
-            shared: Arc::new(Mutex::new(Shared {
-                disk,
-                process: 0,
-                wall_ns: START_NS,
-            })),
+            shared: Arc::new(Mutex::new(Lone::new(config, seed))),
         }
+    }
+
+    /// A disk that was mounted in this state, and is watched, with call stacks of some spots.
+    pub(crate) fn watched(profile: Profile, image: Image, stacks: BTreeSet<Spot>) -> Self {
+        let disk = Self::with_profile(profile);
+        disk.with(|device| {
+            device.fs.remount(image);
+            device.fs.watch(stacks);
+        });
+        disk
     }
 
     /// The program that uses it dies: what it has open is closed, and what it wrote stays. Handles
     /// that are left of it give `EIO`.
     pub fn kill(&self) {
-        let mut shared = self.lock();
-        shared.process += 1;
-        shared.disk.process_died();
+        self.lock().process_died();
     }
 
-    /// It loses power, and with it all that no sync made durable. Handles that are left give `EIO`.
+    /// It loses power: what no sync made durable is lost as its [`CrashOdds`] say, all of it if
+    /// nothing else was set. Handles that are left give `EIO`.
     pub fn crash(&self) {
-        let mut shared = self.lock();
-        shared.process += 1;
-        shared.disk.lose_unsynced();
+        self.lock().power_lost();
     }
 
-    /// Has the next sync fail with `EIO`, as Linux does it: what it should have written is gone,
-    /// though the program still reads it, and a second sync finds nothing to do and succeeds.
+    /// Changes how it behaves, for what is done from now on.
+    ///
+    /// # Panics
+    /// If the settings make no sense.
+    #[track_caller]
+    pub fn configure(&self, config: &DiskConfig) {
+        self.lock().device.configure(config);
+    }
+
+    /// Lets a part of the disk fail as `faults` say, as
+    /// [`sim::Disk::fault`](crate::sim::Disk::fault) does with a node's.
+    ///
+    /// A sync that fails loses what it should have written, though the program still reads it, and
+    /// a second one finds nothing to do and succeeds:
     ///
     /// ```
-    /// use stormglass::fs::blocking::{DetachedDisk, self, with_disk};
+    /// use stormglass::fs::blocking::{self, DetachedDisk, with_disk};
+    /// use stormglass::fs::{DiskFaults, DiskScope};
+    /// use stormglass::kernel::Probability;
     ///
     /// let disk = DetachedDisk::new();
+    /// let failing = DiskFaults { sync_error: Probability::ALWAYS, ..DiskFaults::NONE };
     /// with_disk(&disk, || {
     ///     blocking::write("/note", "hello")?;
     ///     let note = blocking::File::open("/note")?;
-    ///     disk.fail_next_sync();
+    ///     let fault = disk.fault(DiskScope::default(), failing);
     ///     assert!(note.sync_all().is_err());
+    ///     fault.end();
     ///     assert!(note.sync_all().is_ok());
     ///     blocking::File::open("/")?.sync_all()?;
     ///     assert_eq!(blocking::read_to_string("/note")?, "hello");
@@ -88,45 +109,53 @@ impl DetachedDisk {
     /// })
     /// .unwrap();
     /// ```
-    pub fn fail_next_sync(&self) {
-        self.lock().disk.fail_next_sync();
+    pub fn fault(&self, scope: DiskScope, faults: DiskFaults) -> DetachedFault {
+        let number = self.lock().device.add_rule(Rule { scope, faults });
+        let disk = self.clone();
+        DetachedFault { disk, number }
     }
 
-    /// Looks at the disk, or changes it.
-    #[cfg(test)]
-    pub(crate) fn disk<T>(&self, f: impl FnOnce(&mut Disk) -> T) -> T {
-        f(&mut self.lock().disk)
+    /// Drops what of the page cache is on the disk, or was said to be: what a failed sync left in
+    /// the cache alone is gone.
+    pub fn drop_cache(&self) {
+        self.lock().device.drop_cache();
+    }
+
+    /// Mounts a file system anew that took no more writes since an error
+    /// ([`DiskFaults::read_only`]).
+    pub fn remount(&self) {
+        self.lock().device.faults.set_read_only(false);
+    }
+
+    /// What its faults did.
+    #[must_use]
+    pub fn counters(&self) -> FaultCounters {
+        self.lock().device.faults.counters().clone()
     }
 
     pub(super) fn process(&self) -> u32 {
-        self.lock().process
+        self.lock().process()
     }
 
-    /// Does something to the disk for a process; `None` if that has ended.
+    /// Does something to the disk for a process.
+    ///
+    /// # Errors
+    /// `EIO` if that has ended.
     pub(super) fn act<T>(
         &self,
         process: u32,
         place: Place,
-        act: impl FnOnce(&mut Disk, &Around) -> T,
-    ) -> Option<T> {
-        let mut shared = self.lock();
-        if shared.process != process {
-            return None;
-        }
-        shared.wall_ns += CALL_NS;
-        let around = Around {
-            wall_ns: shared.wall_ns,
-            place: Some(place),
-        };
-        Some(act(&mut shared.disk, &around))
+        act: impl FnOnce(&mut Device, &mut DeviceWorld<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.lock().act(process, place, act)
     }
 
     /// Does something to the disk that no program does.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Disk) -> T) -> T {
-        act(&mut self.lock().disk)
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Device) -> T) -> T {
+        act(&mut self.lock().device)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, Lone> {
         // A call that panicked has changed the disk or not, and either is a state of it.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,6 +164,20 @@ impl DetachedDisk {
 impl Default for DetachedDisk {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A part of a detached disk that fails, until it is ended here; dropping this changes nothing.
+#[derive(Clone, Debug)]
+pub struct DetachedFault {
+    disk: DetachedDisk,
+    number: u64,
+}
+
+impl DetachedFault {
+    /// Ends it; nothing happens if it has ended. What it has damaged stays so.
+    pub fn end(&self) {
+        self.disk.lock().device.end_rule(self.number);
     }
 }
 
@@ -159,7 +202,10 @@ pub(super) fn current() -> Option<DetachedDisk> {
     CURRENT.with_borrow(|current| current.last().cloned())
 }
 
-/// 2026-01-01T00:00:00Z in nanoseconds since 1970.
-const START_NS: u64 = 1_767_225_600_000_000_000;
-/// How far the clock goes with each call, so that times of files tell their order.
-const CALL_NS: u64 = 1_000;
+fn config(profile: Profile) -> DiskConfig {
+    DiskConfig {
+        profile,
+        crash: CrashOdds::SYNCED_ONLY,
+        ..DiskConfig::default()
+    }
+}

@@ -11,11 +11,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::super::handle::Place;
-use super::super::metadata::to_ns;
 use super::super::port::{Descriptor, now};
 use super::super::work;
 use super::port::Blocking;
-use super::{Metadata, OpenOptions, Permissions};
+use super::{FileTimes, Metadata, OpenOptions, Permissions};
 use crate::model::disk::call::{Call, Lock, Target};
 
 /// An open file: `std::fs::File` on the simulated disk, with the methods of std's `FileExt` for
@@ -26,35 +25,6 @@ use crate::model::disk::call::{Call, Lock, Target};
 #[derive(Debug)]
 pub struct File {
     pub(super) descriptor: Descriptor<Blocking>,
-}
-
-/// Times to be set: `std::fs::FileTimes`, which cannot be read by others than std.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FileTimes {
-    accessed: Option<SystemTime>,
-    modified: Option<SystemTime>,
-}
-
-impl FileTimes {
-    /// Sets nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// When the file was read.
-    #[must_use]
-    pub const fn set_accessed(mut self, time: SystemTime) -> Self {
-        self.accessed = Some(time);
-        self
-    }
-
-    /// When the file's content was changed.
-    #[must_use]
-    pub const fn set_modified(mut self, time: SystemTime) -> Self {
-        self.modified = Some(time);
-        self
-    }
 }
 
 impl File {
@@ -178,7 +148,7 @@ impl File {
     pub fn unlock(&self) -> io::Result<()> {
         let fd = self.descriptor.fd;
         let port = &self.descriptor.port;
-        port.act(Location::caller(), |disk, _| disk.unlock(fd))
+        port.act(Location::caller(), |device| device.fs.unlock(fd))
     }
 
     /// Makes the file longer, by zeros, or shorter.
@@ -231,12 +201,7 @@ impl File {
     /// Those of `futimens`.
     #[track_caller]
     pub fn set_times(&self, times: FileTimes) -> io::Result<()> {
-        let call = Call::SetTimes {
-            target: Target::Open(self.descriptor.fd),
-            accessed_ns: times.accessed.map(to_ns),
-            modified_ns: times.modified.map(to_ns),
-        };
-        self.call(Location::caller(), call)
+        self.call(Location::caller(), times.call(self.descriptor.fd))
     }
 
     /// Sets when the file's content was changed.
@@ -344,7 +309,7 @@ impl File {
     fn lock_now(&self, lock: Lock) -> Result<(), TryLockError> {
         let fd = self.descriptor.fd;
         let port = &self.descriptor.port;
-        let locked = port.act(Location::caller(), |disk, _| disk.try_lock(fd, lock));
+        let locked = port.act(Location::caller(), |device| device.fs.try_lock(fd, lock));
         locked.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => TryLockError::WouldBlock,
             _ => TryLockError::Error(error),

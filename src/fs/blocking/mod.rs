@@ -34,9 +34,9 @@ mod io;
 mod options;
 mod port;
 
-pub use detached::{DetachedDisk, with_disk};
+pub use detached::{DetachedDisk, DetachedFault, with_disk};
 pub use dir::{DirBuilder, DirEntry, ReadDir, read_dir};
-pub use file::{File, FileTimes};
+pub use file::File;
 pub use functions::{
     canonicalize, copy, create_dir, create_dir_all, exists, hard_link, metadata, read, read_link,
     read_to_string, remove_dir, remove_dir_all, remove_file, rename, set_permissions, symlink,
@@ -44,4 +44,4 @@ pub use functions::{
 };
 pub use options::OpenOptions;
 
-pub use super::{FileType, Metadata, Permissions};
+pub use super::{FileTimes, FileType, Metadata, Permissions};

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::Location;
 use std::path::Path;
 
-use super::super::options::Flags;
+use super::super::options::{Flags, setters};
 use super::super::port::now;
 use super::super::work;
 use super::File;
@@ -27,53 +27,7 @@ impl OpenOptions {
         }
     }
 
-    /// Whether the file can be read.
-    pub const fn read(&mut self, read: bool) -> &mut Self {
-        self.flags.open.read = read;
-        self
-    }
-
-    /// Whether the file can be written.
-    pub const fn write(&mut self, write: bool) -> &mut Self {
-        self.flags.open.write = write;
-        self
-    }
-
-    /// Whether all writes go to the file's end.
-    pub const fn append(&mut self, append: bool) -> &mut Self {
-        self.flags.open.append = append;
-        self
-    }
-
-    /// Whether the file loses its content.
-    pub const fn truncate(&mut self, truncate: bool) -> &mut Self {
-        self.flags.open.truncate = truncate;
-        self
-    }
-
-    /// Whether the file is made if it is not there.
-    pub const fn create(&mut self, create: bool) -> &mut Self {
-        self.flags.open.create = create;
-        self
-    }
-
-    /// Whether the file is made and must not be there before.
-    pub const fn create_new(&mut self, create_new: bool) -> &mut Self {
-        self.flags.open.create_new = create_new;
-        self
-    }
-
-    /// The permissions of a file that is made; 0o666 if nothing is said.
-    pub const fn mode(&mut self, mode: u32) -> &mut Self {
-        self.flags.open.mode = mode;
-        self
-    }
-
-    /// As of the asynchronous [`OpenOptions`](crate::fs::OpenOptions::custom_flags).
-    pub const fn custom_flags(&mut self, flags: i32) -> &mut Self {
-        self.flags.custom = flags;
-        self
-    }
+    setters!();
 
     /// Opens a file.
     ///

@@ -6,8 +6,8 @@ use std::panic::Location;
 use super::super::handle::{Home, Place};
 use super::super::port::{Port, bytes, written};
 use super::detached::{DetachedDisk, current};
+use crate::model::disk::Device;
 use crate::model::disk::call::{Call, Fd, Reply};
-use crate::model::disk::{Around, Disk, gone};
 
 /// A way to a disk whose calls do not wait.
 #[derive(Clone, Debug)]
@@ -38,7 +38,9 @@ impl Blocking {
     pub(super) fn call(&self, place: Place, call: Call) -> io::Result<Reply> {
         match self {
             Self::Simulated(home) => home.block(place, call),
-            Self::Detached { .. } => self.act(place, |disk, around| disk.perform(around, call)),
+            Self::Detached { disk, process } => {
+                disk.act(*process, place, |device, world| device.perform(world, call))
+            }
         }
     }
 
@@ -50,10 +52,9 @@ impl Blocking {
         at: Option<u64>,
         buf: &mut [u8],
     ) -> io::Result<usize> {
-        if let Self::Detached { .. } = self {
-            return self.act(place, |disk, _| match at {
-                Some(offset) => disk.read_at(fd, offset, buf),
-                None => disk.read(fd, buf),
+        if let Self::Detached { disk, process } = self {
+            return disk.act(*process, place, |device, world| {
+                device.read(world, fd, at, buf)
             });
         }
         let length = buf.len();
@@ -70,8 +71,10 @@ impl Blocking {
         at: Option<u64>,
         buf: &[u8],
     ) -> io::Result<usize> {
-        if let Self::Detached { .. } = self {
-            return self.act(place, |disk, around| disk.write(around, fd, at, buf));
+        if let Self::Detached { disk, process } = self {
+            return disk.act(*process, place, |device, world| {
+                device.write(world, fd, at, buf)
+            });
         }
         let bytes = buf.to_vec();
         let reply = self.call(place, Call::Write { fd, at, bytes })?;
@@ -105,16 +108,14 @@ impl Blocking {
     pub(super) fn act<T>(
         &self,
         place: Place,
-        act: impl FnOnce(&mut Disk, &Around) -> io::Result<T>,
+        act: impl FnOnce(&mut Device) -> io::Result<T>,
     ) -> io::Result<T> {
         match self {
             Self::Simulated(home) => home.call(|world, node| {
-                let around = world.around(node, place);
-                act(&mut world.disks.device(node, around.wall_ns).fs, &around)
+                let wall_ns = world.around(node, place).wall_ns;
+                act(world.disks.device(node, wall_ns))
             }),
-            Self::Detached { disk, process } => disk
-                .act(*process, place, act)
-                .unwrap_or_else(|| Err(gone())),
+            Self::Detached { disk, process } => disk.act(*process, place, |device, _| act(device)),
         }
     }
 }
@@ -138,14 +139,14 @@ impl Port for Blocking {
     }
 
     fn duplicate(&self, fd: Fd) -> io::Result<Fd> {
-        self.act(Location::caller(), |disk, _| disk.duplicate(fd))
+        self.act(Location::caller(), |device| device.duplicate(fd))
     }
 
     fn close(&self, fd: Fd) {
         match self {
             Self::Simulated(home) => home.close(fd),
             Self::Detached { .. } => {
-                let closed = self.act(Location::caller(), |disk, _| disk.close(fd));
+                let closed = self.act(Location::caller(), |device| device.fs.close(fd));
                 // What belongs to a process that has ended is closed already.
                 drop(closed);
             }

@@ -104,7 +104,7 @@ pub struct DiskFaults {
     pub stall: Probability,
 }
 
-/// Where the faults of a rule strike.
+/// Where the faults of a rule strike, and how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiskScope {
@@ -114,6 +114,9 @@ pub struct DiskScope {
     /// These bytes of a file; `None` is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Range<u64>>,
+    /// So often, and then as if the rule had ended; `None` is without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strikes_max: Option<u64>,
 }
 
 impl Default for DiskConfig {

@@ -21,7 +21,7 @@ use super::atlas::Atlas;
 use super::blob::parts;
 use super::call::Fd;
 use super::config::{CrashOdds, DiskConfig, DiskFaults};
-use super::fault::{Drawn, Faults, Place};
+use super::fault::{Drawn, Faults, Place, Rule};
 use super::image::{Image, Ino};
 use super::page::{PAGE_BYTES, SECTOR_MIN_BYTES};
 use super::{Around, Disk, os_error};
@@ -97,6 +97,26 @@ impl Device {
         self.descriptors_max = config.descriptors_max;
         self.crash_odds = config.crash;
         self.sector_bytes = config.sector_bytes;
+        self.watch_faults();
+    }
+
+    /// Adds a rule, which goes before all others, and gives the number by which it is ended.
+    pub(crate) fn add_rule(&mut self, rule: Rule) -> u64 {
+        let number = self.faults.add_rule(rule);
+        self.watch_faults();
+        number
+    }
+
+    /// Ends a rule; nothing happens if it has ended.
+    pub(crate) fn end_rule(&mut self, number: u64) {
+        self.faults.end_rule(number);
+    }
+
+    /// What a program meets where something may fail depends on all that the disk holds.
+    fn watch_faults(&mut self) {
+        if self.faults.armed() || self.capacity_pages.is_some() {
+            self.fs.observe_everything();
+        }
     }
 
     /// How many pages of content it has room for; `None` is without limit.
@@ -104,8 +124,9 @@ impl Device {
         self.capacity_pages
     }
 
-    pub(crate) const fn set_capacity_pages(&mut self, pages: Option<u64>) {
+    pub(crate) fn set_capacity_pages(&mut self, pages: Option<u64>) {
         self.capacity_pages = pages;
+        self.watch_faults();
     }
 
     /// How many pages it has if there is room for so many bytes more, in whole pages.

@@ -177,13 +177,6 @@ impl Faults {
         &mut self.counters
     }
 
-    /// The chances at a place.
-    pub(crate) fn at(&self, image: &Image, place: &Place) -> &DiskFaults {
-        let meets = |(_, rule): &&(u64, Rule)| rule.scope.meets(image, place);
-        let rule = self.rules.iter().rev().find(meets);
-        rule.map_or(&self.usual, |(_, rule)| &rule.faults)
-    }
-
     /// Draws whether a fault strikes one of `count` things at a place. Counts the chance; the act
     /// is counted by [`acted`](Self::acted), since a fault that strikes may find nothing to do.
     pub(crate) fn strikes(
@@ -194,12 +187,22 @@ impl Faults {
         place: &Place,
         count: u64,
     ) -> bool {
-        let chance = kind.chance(self.at(image, place)).times(count);
+        let meets = |(_, rule): &(u64, Rule)| rule.scope.meets(image, place);
+        let rule = self.rules.iter().rposition(meets);
+        let faults = rule.map_or(&self.usual, |rule| &self.rules[rule].1.faults);
+        let chance = kind.chance(faults).times(count);
         if chance.is_never() {
             return false;
         }
         self.counters.offered(kind.family());
-        choices.chance(&mut self.points[kind as usize], chance)
+        let strikes = choices.chance(&mut self.points[kind as usize], chance);
+        if strikes
+            && let Some(rule) = rule
+            && let Some(left) = &mut self.rules[rule].1.scope.strikes_max
+        {
+            *left -= 1;
+        }
+        strikes
     }
 
     /// A fault that struck did what it does.
@@ -246,6 +249,7 @@ impl DiskScope {
             .as_ref()
             .is_none_or(|bytes| place.bytes.start < bytes.end && bytes.start < place.bytes.end);
         in_range
+            && self.strikes_max != Some(0)
             && self.path.as_ref().is_none_or(|path| {
                 let found = image.find(path.as_bytes());
                 found.is_some_and(|top| image.is_below(top, place.ino))

@@ -371,12 +371,6 @@ impl Disk {
         let marks = self.store.forced(what, self.store.next_op());
         self.store.persist_whole(&marks);
     }
-
-    /// Loses the bytes that a sync should have made durable: their pages count as written.
-    pub(super) fn lose_content(&mut self, what: Syncing) {
-        let marks = self.store.forced(what, self.store.next_op());
-        self.store.lose_data(&marks, |_| true);
-    }
 }
 
 impl WriteSync {

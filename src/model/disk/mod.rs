@@ -22,6 +22,7 @@ mod files;
 mod image;
 mod latency;
 mod locks;
+mod lone;
 mod moment;
 mod names;
 mod op_set;
@@ -45,11 +46,13 @@ pub use atlas::{AtlasMap, AtlasPlace};
 pub(crate) use change::{Change, Op, Patch};
 pub use config::{CrashOdds, DiskConfig, DiskError, DiskFaults, DiskScope};
 pub(crate) use crash::{CrashPoint, Fill, Mark};
+pub(crate) use device::{Device, World as DeviceWorld};
 pub(crate) use fault::Rule;
 #[cfg(test)]
 pub(crate) use image::File;
 pub(crate) use image::{Attributes, Body, Image, Ino, Inode, Name};
 pub use latency::DiskLatency;
+pub(crate) use lone::Lone;
 pub(crate) use op_set::OpSet;
 pub(crate) use page::{PAGE_BYTES, SECTOR_MIN_BYTES, Sectors};
 pub use profile::Profile;
@@ -71,8 +74,6 @@ pub(crate) struct Disk {
     /// Pages that the visible files take up.
     used_pages: u64,
     next_call: u64,
-    /// The next sync by a program fails.
-    sync_fails: bool,
     /// Records what programs do, for who explores it.
     watch: Option<Watch>,
 }
@@ -101,7 +102,6 @@ impl Disk {
             umask: 0o022,
             used_pages,
             next_call: 0,
-            sync_fails: false,
             watch: None,
         }
     }
@@ -120,11 +120,6 @@ impl Disk {
         image
     }
 
-    /// Power is lost, and with it all that no sync made durable.
-    pub(crate) fn lose_unsynced(&mut self) {
-        self.remount(self.durable());
-    }
-
     /// Carries out a call, at once.
     ///
     /// # Errors
@@ -140,10 +135,6 @@ impl Disk {
             Call::Sync { fd, content_only } => {
                 let what = self.syncing(fd, content_only)?;
                 self.before_sync(around, what);
-                if core::mem::take(&mut self.sync_fails) {
-                    self.lose_content(what);
-                    return Err(os_error(libc::EIO));
-                }
                 self.force(what);
                 Ok(Reply::Nothing)
             }
@@ -167,11 +158,6 @@ impl Disk {
             Call::ReadDirectory(path) => self.read_directory(&path).map(Reply::Entries),
             Call::Canonicalize(path) => self.canonicalize(&path).map(Reply::Path),
         }
-    }
-
-    /// Has the next call of a sync fail, where no device with faults lies below.
-    pub(crate) const fn fail_next_sync(&mut self) {
-        self.sync_fails = true;
     }
 
     #[cfg(test)]

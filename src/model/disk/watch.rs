@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::crash::CrashPoint;
 use super::image::{Body, Image, Ino};
-use super::page::{PAGE_BYTES, SECTOR_MIN_BYTES};
+use super::page::Page;
 use super::stacks::{Spot, Stacks};
 use super::store::{Store, Syncing};
 use crate::kernel::Digest;
@@ -81,11 +81,14 @@ pub(crate) enum Before {
 pub(crate) enum Observation {
     /// All names, and what they lead to but for the content of files: few programs have many.
     Tree,
+    /// How long a file is, and which sectors of it cannot be read.
     Length(Ino),
     /// How much room all files take up: few programs ask for that of one.
     Room,
     /// A page of a file.
     Page(Ino, u64),
+    /// All there is: where a disk may fail, more counts than what is told.
+    Everything,
 }
 
 impl Watch {
@@ -221,12 +224,13 @@ impl Observation {
     pub(crate) fn of(self, image: &Image) -> u128 {
         match self {
             Self::Tree => tree(image),
-            Self::Length(ino) => {
-                let file = image.file(ino);
-                file.map_or(0, |file| 1 + u128::from(file.len))
-            }
+            Self::Length(ino) => length(image, ino),
             Self::Room => room(image),
-            Self::Page(ino, index) => page(image, ino, index),
+            Self::Page(ino, index) => {
+                let page = image.file(ino).and_then(|file| file.content.page(index));
+                page.map_or(0, Page::hash)
+            }
+            Self::Everything => image.hash(),
         }
     }
 }
@@ -265,21 +269,17 @@ fn room(image: &Image) -> u128 {
     digest.value()
 }
 
-fn page(image: &Image, ino: Ino, index: u64) -> u128 {
+fn length(image: &Image, ino: Ino) -> u128 {
     let Some(file) = image.file(ino) else {
         return 0;
     };
-    let hash = file.content.page(index).map_or(0, |page| page.hash());
+    let len = 1 + u128::from(file.len);
     if file.unreadable.is_empty() {
-        return hash;
+        return len;
     }
-    let sectors = (PAGE_BYTES / SECTOR_MIN_BYTES) as u64;
     let mut digest = Digest::new();
-    digest.absorb_bytes(&hash.to_le_bytes());
-    for sector in file
-        .unreadable
-        .range(index * sectors..(index + 1) * sectors)
-    {
+    digest.absorb_value(len);
+    for sector in &file.unreadable {
         digest.absorb(*sector, 0);
     }
     digest.value()

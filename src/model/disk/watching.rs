@@ -95,6 +95,13 @@ impl Disk {
         metadata
     }
 
+    /// Something may fail from now on.
+    pub(super) fn observe_everything(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.observed(Observation::Everything);
+        }
+    }
+
     /// Bytes of an open file are about to be read.
     pub(super) fn observe_read(&mut self, fd: Fd, start: u64, length: usize) {
         let (Some(watch), Ok(open)) = (&mut self.watch, self.files.get(fd)) else {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use stormglass::explore::{Bounds, CrashBug, Ctx, Explored, explore_crashes};
-use stormglass::fs::blocking;
+use stormglass::fs::{DiskFaults, DiskScope, blocking};
+use stormglass::kernel::Probability;
 
 use super::{Bug, Wal};
 
@@ -36,7 +37,15 @@ fn workload(ctx: &Ctx<usize>, bug: Option<Bug>) -> io::Result<()> {
         wal.set(key, &value)?;
         ctx.ack(number);
     }
-    ctx.disk().fail_next_sync();
+    let failing = DiskFaults {
+        sync_error: Probability::ALWAYS,
+        ..DiskFaults::NONE
+    };
+    let once = DiskScope {
+        strikes_max: Some(1),
+        ..DiskScope::default()
+    };
+    ctx.disk().fault(once, failing);
     let (key, value) = change(SOUND);
     // A log that says no has promised nothing.
     if wal.set(key, &value).is_ok() {

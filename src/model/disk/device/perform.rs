@@ -62,6 +62,24 @@ impl Device {
         Ok(reply)
     }
 
+    /// Reads at an offset, or at the descriptor's place and moves it; gives how many bytes.
+    ///
+    /// # Errors
+    /// Those of Linux, by their numbers.
+    pub(crate) fn read(
+        &mut self,
+        world: &mut World<'_>,
+        fd: Fd,
+        at: Option<u64>,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        self.before_read(world, fd, at, buffer.len())?;
+        match at {
+            Some(offset) => self.fs.read_at(fd, offset, buffer),
+            None => self.fs.read(fd, buffer),
+        }
+    }
+
     /// Writes at an offset, or at the descriptor's place and moves it; gives how many bytes.
     ///
     /// # Errors

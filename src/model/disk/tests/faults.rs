@@ -328,7 +328,12 @@ fn rules_strike_in_their_scope_and_the_newest_decides() {
     ] {
         let mut rig = Rig::new(DiskFaults::NONE);
         let path = path.map(str::to_owned);
-        let scope = DiskScope { path, bytes };
+        let strikes_max = None;
+        let scope = DiskScope {
+            path,
+            bytes,
+            strikes_max,
+        };
         let rule = rig.device.faults.add_rule(Rule {
             scope: scope.clone(),
             faults: strike,

@@ -406,7 +406,8 @@ fn a_sync_is_about_what_came_before_it_was_asked_for() {
     world.run();
     world.take(id).unwrap();
     assert_eq!(world.content("/file"), "beforeafter");
-    world.disk().lose_unsynced();
+    let durable = world.disk().durable();
+    world.disk().remount(durable);
     assert_eq!(world.content("/file"), "before");
 }
 

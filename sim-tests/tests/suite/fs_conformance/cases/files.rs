@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{IoSlice, SeekFrom};
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::{Duration, SystemTime};
 
 #[allow(unused_imports, reason = "one arm needs them")]
 use super::super::traits::*;
@@ -292,4 +293,24 @@ pub(crate) async fn whole_files(stage: Stage) {
     stage.put("exists", fs::try_exists(&path).await);
     stage.put("exists", fs::try_exists(stage.at("none")).await);
     stage.put("exists", fs::try_exists(path.join("x")).await);
+}
+
+pub(crate) async fn times(stage: Stage) {
+    let path = stage.at("file");
+    let mut file = fs::File::create(&path).await.unwrap();
+    // Still on its way when the times are set.
+    stage.put("write", file.write(b"x").await);
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let times = fs::FileTimes::new();
+    let times = times.set_modified(at(1_000)).set_accessed(at(2_000));
+    stage.put("set", file.set_times(times).await);
+    for _ in 0..2 {
+        let metadata = fs::metadata(&path).await.unwrap();
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        stage.note("modified", since(metadata.modified().unwrap()));
+        stage.note("accessed", since(metadata.accessed().unwrap()));
+        stage.put("set", file.set_modified(at(3_000)).await);
+    }
+    stage.put("set nothing", file.set_times(fs::FileTimes::new()).await);
+    stage.put("no file", fs::File::open(stage.at("none")).await.map(drop));
 }
