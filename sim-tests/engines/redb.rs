@@ -23,6 +23,8 @@ pub(crate) enum Planted {
     NoSync,
     /// Each commit is acknowledged before it is made.
     EarlyAck,
+    /// The name of the new file is not made durable.
+    NoDirectorySync,
 }
 
 /// What is tried: each loss of power in all the commits, and second ones after some in a few.
@@ -71,6 +73,30 @@ pub(crate) fn explore_by<O: Fn() -> Result<Database, DatabaseError>>(
         |_| drop(open(Planted::Nothing).expect("a new database")),
         |ctx| workload(ctx, &values, planted),
         |_, acked| check(acked, &values, way()),
+    )
+}
+
+/// Tries the crash states of a database's creation and its first commit.
+///
+/// # Errors
+/// As [`explore`].
+#[allow(dead_code, reason = "only the tests ask for it")]
+pub(crate) fn explore_creation(bounds: &Bounds, planted: Planted) -> Result<Explored, CrashBug> {
+    let values = [value(0)];
+    explore_crashes(
+        bounds,
+        |_| {},
+        |ctx| {
+            let database = open(planted).expect("a new database");
+            if planted != Planted::NoDirectorySync {
+                // Which redb leaves to whoever makes the file.
+                let root = File::open("/").expect("the root");
+                root.sync_all().expect("nothing fails on this disk");
+            }
+            commit(&database, 0, &values[0]).expect("nothing fails on this disk");
+            ctx.ack(0);
+        },
+        |_, acked| check(acked, &values, || open(planted)),
     )
 }
 
@@ -174,7 +200,9 @@ impl StorageBackend for Backend {
     fn sync_data(&self) -> io::Result<()> {
         match self.planted {
             Planted::NoSync => Ok(()),
-            Planted::Nothing | Planted::EarlyAck => self.file.sync_data(),
+            Planted::Nothing | Planted::EarlyAck | Planted::NoDirectorySync => {
+                self.file.sync_data()
+            }
         }
     }
 

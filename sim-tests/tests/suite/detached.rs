@@ -246,6 +246,24 @@ fn it_has_a_size_and_so_many_descriptors() {
 }
 
 #[test]
+fn a_lock_that_nobody_could_give_up_is_a_deadlock() {
+    let disk = DetachedDisk::new();
+    let file = two_pages(&disk);
+    let other = with_disk(&disk, || blocking::File::open("/file")).unwrap();
+    file.lock().unwrap();
+    file.lock().unwrap();
+    assert_eq!(code(other.lock()), 35, "EDEADLK");
+    assert_eq!(code(other.lock_shared()), 35, "EDEADLK");
+    file.lock_shared().unwrap();
+    other.lock_shared().unwrap();
+    assert_eq!(code(file.lock()), 35, "EDEADLK");
+    other.unlock().unwrap();
+    file.lock().unwrap();
+    drop(file);
+    other.lock().unwrap();
+}
+
+#[test]
 fn a_crash_is_drawn_from_its_seed() {
     let left = |seed| {
         let config = DiskConfig {

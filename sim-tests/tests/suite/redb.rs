@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use stormglass::explore::CrashBug;
+use stormglass::explore::{Bounds, CrashBug};
 
 #[path = "../../engines/redb.rs"]
 mod engine;
@@ -102,4 +102,16 @@ fn redb_on_a_backend_that_does_not_sync_fails() {
 fn a_commit_of_redb_that_is_not_there_is_found() {
     let bug = bug(Planted::EarlyAck);
     assert_eq!(bug.message(), "[] with 1 commits acknowledged", "{bug}");
+}
+
+#[test]
+fn a_new_database_of_redb_survives_its_creation() {
+    let bounds = Bounds::default();
+    let explored =
+        engine::explore_creation(&bounds, Planted::Nothing).unwrap_or_else(|bug| panic!("{bug}"));
+    eprintln!("creation: {explored}");
+    assert!(explored.checks > 50, "{explored}");
+    let bug = engine::explore_creation(&bounds, Planted::NoDirectorySync).expect_err("a bug");
+    let missing = "sync of the directory /, before acknowledgement 1";
+    assert!(bug.missing()[0].starts_with(missing), "{bug}");
 }

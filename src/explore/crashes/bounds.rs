@@ -1,14 +1,14 @@
 //! How much of a test's crash states is tried.
 
 use super::CrashState;
-use crate::model::disk::Profile;
+use crate::model::disk::{PAGE_BYTES, Profile, SECTOR_MIN_BYTES};
 
 /// How far crashes are explored.
 ///
 /// At each moment at which power may be lost, with `n` changes that are not durable, these states
 /// are tried: each beginning of the changes; all but one change; one change alone; all but two, up
-/// to a size; all subsets, up to a size; writes torn at their first, middle and last border; and
-/// some states drawn at random. Always in so far as the profile allows the state, and always with
+/// to a size; all subsets, up to a size; writes torn at their first, middle and last border, of
+/// sectors and of pages; and some states drawn at random. Always in so far as the profile allows the state, and always with
 /// what such a choice implies by the profile.
 ///
 /// ```
@@ -31,6 +31,8 @@ pub struct Bounds {
     pub random: usize,
     /// Whether writes are torn.
     pub torn: bool,
+    /// What the disk writes whole or not at all, in bytes: 512 or 4,096.
+    pub sector_bytes: u32,
     /// Whether bytes that a file has by its length and that were never written are tried as garbage
     /// too, where the profile allows them at all, and not as zeros alone.
     pub garbage: bool,
@@ -66,6 +68,7 @@ impl Default for Bounds {
             pairs_up_to: 12,
             random: 64,
             torn: true,
+            sector_bytes: 512,
             garbage: true,
             states_max: 10_000,
             seed: 0,
@@ -76,6 +79,11 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// Whether a page is written as one, by the disk or by the file system.
+    pub(crate) fn writes_whole_pages(&self) -> bool {
+        self.sector_bytes as usize == PAGE_BYTES || self.profile.writes_whole_pages()
+    }
+
     /// Complains of bounds that mean nothing.
     #[track_caller]
     pub(crate) fn validate(&self) {
@@ -88,6 +96,12 @@ impl Bounds {
             "all subsets of {} changes are too many: give `Bounds::exhaustive_up_to` at most \
              {EXHAUSTIVE_MAX}",
             self.exhaustive_up_to
+        );
+        let (sector, page) = (SECTOR_MIN_BYTES, PAGE_BYTES);
+        assert!(
+            [sector, page].contains(&(self.sector_bytes as usize)),
+            "no disk has sectors of {} bytes: give `Bounds::sector_bytes` {sector} or {page}",
+            self.sector_bytes
         );
         assert!(
             self.states_max > 0,
@@ -125,6 +139,17 @@ mod tests {
         let exhaustive_up_to = 21;
         Bounds {
             exhaustive_up_to,
+            ..Bounds::default()
+        }
+        .validate();
+    }
+
+    #[test]
+    #[should_panic(expected = "give `Bounds::sector_bytes` 512 or 4096")]
+    fn sectors_of_another_size_are_refused() {
+        let sector_bytes = 1024;
+        Bounds {
+            sector_bytes,
             ..Bounds::default()
         }
         .validate();

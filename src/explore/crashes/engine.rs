@@ -418,12 +418,13 @@ impl<A: core::fmt::Debug, M: Machine<A>> Explorer<'_, A, M> {
 
     /// Makes a failing state small, and tells it.
     fn report(&mut self, failing: Failing) -> CrashBug {
-        let whole = self.told;
+        let (whole, bounds) = (self.told, self.bounds);
         let fails = |crashes: &[Crash]| {
             let replayed = self.replay(crashes);
             replayed.is_some_and(|replayed| replayed.result.is_err())
         };
-        let small = minimal(failing.crashes.clone(), fails);
+        let whole_pages = bounds.writes_whole_pages();
+        let small = minimal(failing.crashes.clone(), whole_pages, fails);
         // A check that is not the same each time may have passed meanwhile.
         let (small, replayed) = match self.replay(&small) {
             Some(replayed) if replayed.result.is_err() => (small, Some(replayed)),

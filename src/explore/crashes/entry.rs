@@ -19,7 +19,8 @@ use crate::model::disk::{Image, Profile, Spot};
 
 /// Tries every state, within bounds, in which a loss of power may leave a disk.
 ///
-/// `setup` makes what is there before, all of which is durable. `workload` is what is interrupted;
+/// `setup` makes what is there before, all of which is durable, and is never interrupted: to lose
+/// power while a database is made, make it in the workload. `workload` is what is interrupted;
 /// it tells by [`Ctx::ack`] what it promises to the world outside. `check` opens the disk after a
 /// crash, given all that was acknowledged before, and says what is wrong with it: a panic does as
 /// well. While it recovers power may be lost again, up to [`Bounds::depth`].

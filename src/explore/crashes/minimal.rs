@@ -11,9 +11,11 @@ use crate::model::disk::Sectors;
 
 /// Makes each of some crashes lose as little as it can, the last one first, while they fail.
 ///
-/// `fails` tries crashes; what it is given need not be legal, and stands for what it implies.
+/// `fails` tries crashes; what it is given need not be legal, and stands for what it implies. But
+/// where pages are written whole they stay so.
 pub(crate) fn minimal(
     mut crashes: Vec<Crash>,
+    whole_pages: bool,
     mut fails: impl FnMut(&[Crash]) -> bool,
 ) -> Vec<Crash> {
     let mut tries = TRIES_MAX;
@@ -40,7 +42,7 @@ pub(crate) fn minimal(
                 best = rest;
                 break;
             }
-            let missing = ddmin(missing(&torn, change), |missing| {
+            let missing = ddmin(missing(&torn, change, whole_pages), |missing| {
                 with(&|crash| *crash = with_missing(&torn, change, missing)).is_some()
             });
             best = with_missing(&torn, change, &missing);
@@ -95,24 +97,25 @@ fn untorn(crash: &Crash, change: usize) -> Crash {
 
 /// The sectors that a torn change lacks, of all that a page can have: what it never wrote is
 /// lacking too, and leaving that out changes nothing.
-fn missing(crash: &Crash, change: usize) -> Vec<(usize, usize)> {
+fn missing(crash: &Crash, change: usize, whole_pages: bool) -> Vec<(usize, Sectors)> {
     let pages = crash.torn[change].1.iter().enumerate();
     let of_page = |(number, kept): (usize, &Sectors)| {
         let lacking = Sectors::ALL.without(*kept);
-        lacking
-            .iter()
-            .map(|sector| (number, sector))
-            .collect::<Vec<_>>()
+        if whole_pages && !lacking.is_empty() {
+            return vec![(number, lacking)];
+        }
+        let sectors = lacking.iter().map(|sector| Sectors(1 << sector));
+        sectors.map(|sector| (number, sector)).collect()
     };
     pages.flat_map(of_page).collect()
 }
 
-fn with_missing(crash: &Crash, change: usize, missing: &[(usize, usize)]) -> Crash {
+fn with_missing(crash: &Crash, change: usize, missing: &[(usize, Sectors)]) -> Crash {
     let mut other = crash.clone();
     let pages = &mut other.torn[change].1;
     pages.fill(Sectors::ALL);
-    for (number, sector) in missing {
-        pages[*number] = pages[*number].without(Sectors(1 << sector));
+    for (number, sectors) in missing {
+        pages[*number] = pages[*number].without(*sectors);
     }
     other
 }
@@ -148,22 +151,24 @@ mod tests {
     fn tears_are_mended_where_they_do_not_matter() {
         let crash = Crash {
             lost: vec![1, 2, 3],
-            torn: vec![(7, vec![Sectors(0b0000_1111), Sectors(0)])],
+            torn: vec![(7, vec![Sectors(0), Sectors(0)])],
             garbage: true,
             ..Crash::default()
         };
-        let found = minimal(vec![crash], |crashes| {
-            let [crash] = crashes else {
+        for (whole_pages, left) in [(false, Sectors(!0b100)), (true, Sectors::NONE)] {
+            let found = minimal(vec![crash.clone()], whole_pages, |crashes| {
+                let [crash] = crashes else {
+                    panic!("one crash")
+                };
+                let lacks = |(_, pages): &(u64, Vec<Sectors>)| pages[1].0 & 0b100 == 0;
+                crash.lost.contains(&2) && crash.torn.iter().any(lacks)
+            });
+            let [found] = &found[..] else {
                 panic!("one crash")
             };
-            let lacks = |(_, pages): &(u64, Vec<Sectors>)| pages[1].0 & 0b100 == 0;
-            crash.lost.contains(&2) && crash.torn.iter().any(lacks)
-        });
-        let [found] = &found[..] else {
-            panic!("one crash")
-        };
-        assert_eq!(found.lost, [2]);
-        assert_eq!(found.torn, [(7, vec![Sectors::ALL, Sectors(!0b100)])]);
-        assert!(!found.garbage);
+            assert_eq!(found.lost, [2]);
+            assert_eq!(found.torn, [(7, vec![Sectors::ALL, left])]);
+            assert!(!found.garbage);
+        }
     }
 }

@@ -21,7 +21,8 @@ fn way(stack: &str, (file, line): (&str, u32), here: &str) -> Vec<String> {
             symbol = symbol_of(text);
             continue;
         };
-        if !places.is_empty() && HOSTS.iter().any(|host| symbol.starts_with(host)) {
+        let is_host = HOSTS.iter().any(|host| symbol.starts_with(host));
+        if is_host && !places.is_empty() || symbol.starts_with(BOTTOM) {
             break;
         }
         let is_own = OWN.iter().any(|own| symbol.starts_with(own));
@@ -98,6 +99,8 @@ const HOSTS: &[&str] = &[
     "stormglass::exec::",
     "async_task::",
 ];
+/// Where each run of a program begins.
+const BOTTOM: &str = "stormglass::explore::crashes::engine::";
 /// Places of one stack that are told.
 const PLACES: usize = 8;
 
@@ -138,6 +141,19 @@ mod tests {
         ];
         let place = ("sim-tests/engines/redb.rs", 184);
         assert_eq!(way(STACK, place, "/h/storm/sim-tests"), expected);
+    }
+
+    #[test]
+    fn a_stack_without_a_program_tells_nothing() {
+        let only = "   0: stormglass::model::disk::stacks::Stacks::met
+             at /h/storm/src/model/disk/stacks.rs:52:40
+   1: stormglass::explore::crashes::engine::explore
+             at /h/storm/src/explore/crashes/engine.rs:52:40
+   2: main
+             at ./nptl/pthread_create.c:442:8
+";
+        let told = way(only, ("a.rs", 1), "/");
+        assert!(told.is_empty(), "{told:?}");
     }
 
     #[test]

@@ -94,19 +94,16 @@ impl<'a> States<'a> {
         ControlFlow::Continue(())
     }
 
-    /// Each write cut at three borders, once with all later changes and once with none of them.
+    /// Each write cut at three borders of sectors, and at three of pages, since a disk may write no
+    /// less; once with all later changes and once with none of them.
     fn torn<B>(&self, visit: Visit<'_, B>) -> ControlFlow<B> {
         for (number, unit) in self.single.iter().enumerate() {
             let op = unit[0];
             let Some(patches) = self.patches(op) else {
                 continue;
             };
-            let pieces = self.pieces(patches);
-            let mut cuts = vec![1, pieces.len() / 2, pieces.len().saturating_sub(1)];
-            cuts.retain(|cut| (1..pieces.len()).contains(cut));
-            cuts.dedup();
-            for cut in cuts {
-                let torn = Mark::Torn(assemble(patches, &pieces[..cut]));
+            for torn in self.cuts(patches) {
+                let torn = Mark::Torn(torn);
                 for mut marks in [self.up_to(number), self.everything()] {
                     marks[op] = torn.clone();
                     visit(self.legal.founded(marks))?;
@@ -114,6 +111,22 @@ impl<'a> States<'a> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// What is there of a write that was cut, in each way once.
+    fn cuts(&self, patches: &[Patch]) -> Vec<Vec<Sectors>> {
+        let mut ways: Vec<Vec<Sectors>> = Vec::new();
+        for pieces in [self.pieces(patches), pages(patches)] {
+            let mut cuts = vec![1, pieces.len() / 2, pieces.len().saturating_sub(1)];
+            cuts.retain(|cut| (1..pieces.len()).contains(cut));
+            for cut in cuts {
+                let kept = assemble(patches, &pieces[..cut]);
+                if !ways.contains(&kept) {
+                    ways.push(kept);
+                }
+            }
+        }
+        ways
     }
 
     fn all_but_two<B>(&self, visit: Visit<'_, B>) -> ControlFlow<B> {
@@ -228,18 +241,25 @@ impl<'a> States<'a> {
 
     /// Parts of a write that are there or not: a page's place in it, and sectors.
     fn pieces(&self, patches: &[Patch]) -> Vec<(usize, Sectors)> {
-        let whole = self.point.profile.writes_whole_pages();
-        let mut pieces = Vec::new();
-        for (number, patch) in patches.iter().enumerate() {
-            if whole {
-                pieces.push((number, patch.sectors));
-            } else {
-                let sectors = patch.sectors.iter();
-                pieces.extend(sectors.map(|sector| (number, Sectors(1 << sector))));
-            }
+        if self.bounds.writes_whole_pages() || self.point.profile.writes_whole_pages() {
+            return pages(patches);
         }
-        pieces
+        let sectors = |(number, patch): (usize, &Patch)| {
+            let sectors = patch.sectors.iter();
+            sectors
+                .map(|sector| (number, Sectors(1 << sector)))
+                .collect::<Vec<_>>()
+        };
+        patches.iter().enumerate().flat_map(sectors).collect()
     }
+}
+
+/// The pages of a write: its parts where the disk writes no less.
+fn pages(patches: &[Patch]) -> Vec<(usize, Sectors)> {
+    let pages = patches.iter().enumerate();
+    pages
+        .map(|(number, patch)| (number, patch.sectors))
+        .collect()
 }
 
 fn mark(marks: &mut Marks, ops: &[usize], with: &Mark) {

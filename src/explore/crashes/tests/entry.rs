@@ -96,6 +96,50 @@ fn a_file_is_replaced_badly() {
     );
 }
 
+/// A new file whose own sync is all that is made, as most programs do it.
+fn new_file(profile: Profile) -> Result<Explored, CrashBug> {
+    let bounds = Bounds {
+        profile,
+        ..Bounds::default()
+    };
+    explore_crashes(
+        &bounds,
+        |_| {},
+        |ctx| {
+            let mut file = File::create("/new").unwrap();
+            file.write_all(b"text").unwrap();
+            file.sync_all().unwrap();
+            ctx.ack(());
+        },
+        |_, acked| match blocking::read("/new") {
+            Ok(text) if text == b"text" => Ok(()),
+            _ if acked.is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        },
+    )
+}
+
+/// What a program may do without, since its file system promises more, is not held against it
+/// there, and is elsewhere.
+#[test]
+fn the_rules_of_a_profile_are_enough_on_it() {
+    for &profile in Profile::ALL {
+        // A name that takes another's place comes after the bytes; a synced file has its name.
+        let (replaces_after, names_synced) = match profile {
+            Profile::Strict | Profile::Ext4Ordered | Profile::Btrfs => (true, true),
+            Profile::Xfs => (false, true),
+            Profile::Adversarial => (false, false),
+        };
+        let found = explored(profile, Replacing::WithoutFileSync);
+        assert_eq!(found.is_ok(), replaces_after, "{profile:?}: {found:?}");
+        let found = new_file(profile);
+        assert_eq!(found.is_ok(), names_synced, "{profile:?}: {found:?}");
+        // A rename that nothing made durable is promised nowhere, nor bytes that are cut off first.
+        assert!(explored(profile, Replacing::WithoutDirectorySync).is_err());
+        assert!(explored(profile, Replacing::InPlace).is_err());
+    }
+}
+
 #[test]
 fn a_panic_of_the_check_is_its_verdict() {
     let found = explore_crashes::<(), String>(
@@ -118,4 +162,97 @@ fn a_panic_of_the_check_is_its_verdict() {
 fn a_workload_that_fails_by_itself_is_refused() {
     let _ =
         explore_crashes::<(), String>(&Bounds::default(), |_| {}, |_| panic!("oh"), |_, _| Ok(()));
+}
+
+const PAGE: usize = 4096;
+
+/// A record of three pages, of which each has its number at both ends, as a checksum would tell.
+fn record(number: u8) -> Vec<u8> {
+    [number; 3 * PAGE].into()
+}
+
+/// Opens the record. It is written in place: a page that was torn is found out, and its record is
+/// taken from a copy. Whether all pages are of one record may be asked or not.
+fn number_of(copy: u8, asks_all: bool) -> Result<u8, String> {
+    let record = blocking::read("/record").map_err(|error| error.to_string())?;
+    let mut numbers = Vec::new();
+    for page in record.chunks(PAGE) {
+        if page.iter().any(|byte| *byte != page[0]) {
+            return Ok(copy);
+        }
+        numbers.push(page[0]);
+    }
+    let is_one = numbers.iter().all(|number| *number == numbers[0]);
+    match (is_one, asks_all) {
+        (true, _) => Ok(numbers[0]),
+        (false, true) => Ok(copy),
+        (false, false) => Err(format!("pages of several records: {numbers:?}")),
+    }
+}
+
+fn tear_records(bounds: &Bounds, asks_all: bool) -> Result<Explored, CrashBug> {
+    explore_crashes(
+        bounds,
+        |_| blocking::write("/record", record(1)).unwrap(),
+        |_: &Ctx<()>| {
+            let file = OpenOptions::new().write(true).open("/record").unwrap();
+            file.write_all_at(&record(2), 0).unwrap();
+        },
+        |_, _| number_of(1, asks_all).map(drop),
+    )
+}
+
+#[test]
+fn a_tear_between_pages_is_found_where_none_between_sectors_fails() {
+    let bounds = Bounds {
+        random: 0,
+        ..Bounds::default()
+    };
+    for sector_bytes in [512, 4096] {
+        let bounds = Bounds {
+            sector_bytes,
+            ..bounds.clone()
+        };
+        let bug = tear_records(&bounds, false).expect_err("a bug to find");
+        assert_eq!(
+            bug.message(),
+            "pages of several records: [2, 1, 2]",
+            "{bug}"
+        );
+        assert!(bug.lost()[0].contains(" of its sectors kept"), "{bug}");
+        assert!(tear_records(&bounds, true).is_ok());
+    }
+    let untorn = Bounds {
+        torn: false,
+        ..bounds
+    };
+    assert!(tear_records(&untorn, false).is_ok());
+}
+
+/// A record of one page that is trusted to be written whole: right where sectors are that large.
+#[test]
+fn sectors_are_as_large_as_is_said() {
+    let found = |sector_bytes| {
+        let bounds = Bounds {
+            sector_bytes,
+            ..Bounds::default()
+        };
+        explore_crashes(
+            &bounds,
+            |_| blocking::write("/page", [1; PAGE]).unwrap(),
+            |_: &Ctx<()>| {
+                let file = OpenOptions::new().write(true).open("/page").unwrap();
+                file.write_all_at(&[2; PAGE], 0).unwrap();
+            },
+            |_, _| {
+                let page = blocking::read("/page").map_err(|error| error.to_string())?;
+                let is_whole = page.iter().all(|byte| *byte == page[0]);
+                is_whole
+                    .then_some(())
+                    .ok_or_else(|| "a torn page".to_owned())
+            },
+        )
+    };
+    assert!(found(512).is_err());
+    assert!(found(4096).is_ok());
 }

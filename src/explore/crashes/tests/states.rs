@@ -295,6 +295,19 @@ fn classes_have_the_sizes_that_they_should() {
         ..none.clone()
     };
     check(&torn, 3, 7 + 6 + 6 + 3 * 3 * 2);
+    // Of three pages and 24 sectors: cut after 1, 12 and 23 sectors, and after 1 and 2 pages.
+    let count = |sector_bytes, pages: usize| {
+        let point = writes(Profile::Adversarial, 1, pages * 4096);
+        let torn = Bounds {
+            sector_bytes,
+            ..torn.clone()
+        };
+        listed(&point, &torn).len() - listed(&point, &none).len()
+    };
+    assert_eq!((count(512, 3), count(4096, 3)), (5 * 2, 2 * 2));
+    // Half of two pages is one of them.
+    assert_eq!((count(512, 2), count(4096, 2)), (3 * 2, 2));
+    assert_eq!(count(4096, 1), 0, "one page is not torn");
     let random = Bounds {
         random: 5,
         ..none.clone()
