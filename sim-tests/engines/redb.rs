@@ -11,7 +11,7 @@ use redb::{
     TableError,
 };
 use stormglass::explore::{Bounds, CrashBug, Ctx, Explored, explore_crashes};
-use stormglass::fs::blocking::{File, OpenOptions};
+use stormglass::fs::blocking::{File, OpenOptions, exists, rename};
 
 /// What may be wrong with the program around redb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,17 @@ pub(crate) enum Planted {
     NoSync,
     /// Each commit is acknowledged before it is made.
     EarlyAck,
-    /// The name of the new file is not made durable.
+}
+
+/// How a database is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "only the tests make any")]
+pub(crate) enum Creation {
+    /// Under its name.
+    InPlace,
+    /// Under another, and then renamed.
+    Beside,
+    /// The same, where the new name is not made durable.
     NoDirectorySync,
 }
 
@@ -81,14 +91,18 @@ pub(crate) fn explore_by<O: Fn() -> Result<Database, DatabaseError>>(
 /// # Errors
 /// As [`explore`].
 #[allow(dead_code, reason = "only the tests ask for it")]
-pub(crate) fn explore_creation(bounds: &Bounds, planted: Planted) -> Result<Explored, CrashBug> {
+pub(crate) fn explore_creation(bounds: &Bounds, creation: Creation) -> Result<Explored, CrashBug> {
     let values = [value(0)];
     explore_crashes(
         bounds,
         |_| {},
         |ctx| {
-            let database = open(planted).expect("a new database");
-            if planted != Planted::NoDirectorySync {
+            if creation != Creation::InPlace {
+                drop(open_at("/redb.new", Planted::Nothing).expect("a new database"));
+                rename("/redb.new", "/redb").expect("nothing fails on this disk");
+            }
+            let database = open(Planted::Nothing).expect("a database");
+            if creation != Creation::NoDirectorySync {
                 // Which redb leaves to whoever makes the file.
                 let root = File::open("/").expect("the root");
                 root.sync_all().expect("nothing fails on this disk");
@@ -96,7 +110,12 @@ pub(crate) fn explore_creation(bounds: &Bounds, planted: Planted) -> Result<Expl
             commit(&database, 0, &values[0]).expect("nothing fails on this disk");
             ctx.ack(0);
         },
-        |_, acked| check(acked, &values, || open(planted)),
+        |_, acked| {
+            if acked.is_empty() && !exists("/redb").expect("the root can be read") {
+                return Ok(());
+            }
+            check(acked, &values, || open(Planted::Nothing))
+        },
     )
 }
 
@@ -168,12 +187,16 @@ fn value(number: u64) -> Vec<u8> {
 }
 
 fn open(planted: Planted) -> Result<Database, DatabaseError> {
+    open_at("/redb", planted)
+}
+
+fn open_at(path: &str, planted: Planted) -> Result<Database, DatabaseError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open("/redb")?;
+        .open(path)?;
     Database::builder().create_with_backend(Backend { file, planted })
 }
 
@@ -200,9 +223,7 @@ impl StorageBackend for Backend {
     fn sync_data(&self) -> io::Result<()> {
         match self.planted {
             Planted::NoSync => Ok(()),
-            Planted::Nothing | Planted::EarlyAck | Planted::NoDirectorySync => {
-                self.file.sync_data()
-            }
+            Planted::Nothing | Planted::EarlyAck => self.file.sync_data(),
         }
     }
 

@@ -8,8 +8,8 @@ use crate::model::disk::{PAGE_BYTES, Profile, SECTOR_MIN_BYTES};
 /// At each moment at which power may be lost, with `n` changes that are not durable, these states
 /// are tried: each beginning of the changes; all but one change; one change alone; all but two, up
 /// to a size; all subsets, up to a size; writes torn at their first, middle and last border, of
-/// sectors and of pages; and some states drawn at random. Always in so far as the profile allows the state, and always with
-/// what such a choice implies by the profile.
+/// sectors and of pages; and some states drawn at random. Always in so far as the profile allows
+/// the state, and always with what such a choice implies by the profile.
 ///
 /// ```
 /// use stormglass::explore::{Bounds, Profile};
