@@ -41,6 +41,7 @@ mod send_sync;
 mod sync;
 mod tidy;
 mod time;
+mod turso;
 mod udp_conformance;
 mod unix;
 mod wal;

@@ -36,3 +36,24 @@ pub(crate) fn cargo(directory: &Path, arguments: &[&str]) -> (bool, String) {
         String::from_utf8_lossy(&text).into_owned(),
     )
 }
+
+/// What the package of an engine prints, and the code with which it exits: 100 if it fails.
+pub(crate) fn engine(package: &str) -> (Option<i32>, String) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../engines");
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "--target-dir"])
+        .arg(target)
+        .current_dir(workspace().join("sim-tests/engines").join(package))
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .expect("the cargo that built this runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    eprintln!("{package}:\n{text}");
+    let code = output.status.code();
+    assert!(
+        matches!(code, Some(0 | 100)) && !text.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (code, text)
+}

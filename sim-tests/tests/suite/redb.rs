@@ -3,42 +3,20 @@
 //! Version 4.1.0 has a bug that loses the whole database, which 4.2.0 does not have. As no lock
 //! file can hold both, and the newest, each of the two is a package of its own.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use stormglass::explore::{Bounds, CrashBug};
+
+use super::nested;
 
 #[path = "../../engines/redb.rs"]
 mod engine;
 
 use engine::{Creation, Planted};
 
-/// What the package of an older redb prints, and the code with which it exits.
-fn run(package: &str) -> (Option<i32>, String) {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../engines");
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--locked", "--target-dir"])
-        .arg(target)
-        .current_dir(here.join("engines").join(package))
-        .env_remove("CARGO_TARGET_DIR")
-        .output()
-        .expect("the cargo that built this runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    eprintln!("{package}:\n{text}");
-    let code = output.status.code();
-    assert!(
-        matches!(code, Some(0 | 100)) && !text.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    (code, text)
-}
-
 #[test]
 fn redb_4_1_0_is_found_failing() {
-    let (code, text) = run("redb-4.1.0");
+    let (code, text) = nested::engine("redb-4.1.0");
     assert_eq!(code, Some(100), "{text}");
     // Each with how redb came there.
     let storage = "redb-4.1.0/src/tree_store/page_store/";
@@ -68,7 +46,7 @@ fn redb_4_1_0_is_found_failing() {
 
 #[test]
 fn redb_4_2_0_passes() {
-    let (code, text) = run("redb-4.2.0");
+    let (code, text) = nested::engine("redb-4.2.0");
     assert_eq!(code, Some(0), "{text}");
     assert!(!text.contains("cut short"), "{text}");
 }
