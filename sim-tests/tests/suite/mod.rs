@@ -41,7 +41,6 @@ mod send_sync;
 mod sync;
 mod tidy;
 mod time;
-mod turso;
 mod udp_conformance;
 mod unix;
 mod wal;

@@ -342,6 +342,37 @@ mod tests {
         assert_eq!(blob.hash(), hash);
     }
 
+    /// How many nodes of one tree are not nodes of another of the same height.
+    fn not_shared(a: &Slot, b: &Slot) -> usize {
+        match (a, b) {
+            (Slot::Node(a), Slot::Node(b)) if !Arc::ptr_eq(a, b) => {
+                let below = a.slots.iter().zip(&b.slots);
+                1 + below.map(|(a, b)| not_shared(a, b)).sum::<usize>()
+            }
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn a_snapshot_of_a_gibibyte_copies_the_path_to_what_changes() {
+        const PAGES: u64 = (1 << 30) / PAGE_BYTES as u64;
+        let mut blob = Blob::default();
+        let same = page(7);
+        (0..PAGES).for_each(|index| blob.set(index, same.clone()));
+        let snapshot = blob.clone();
+        assert_eq!(not_shared(&blob.root, &snapshot.root), 0);
+        blob.write((1 << 29) + 5, b"changed");
+        assert_eq!(blob.pages(), PAGES);
+        let copied = not_shared(&blob.root, &snapshot.root);
+        assert_eq!(
+            copied, 4,
+            "one node a level: 32^4 pages are more than a gibibyte"
+        );
+        let mut buffer = [0; 7];
+        snapshot.read((1 << 29) + 5, &mut buffer);
+        assert_eq!(buffer, [7; 7]);
+    }
+
     #[test]
     fn far_pages_cost_no_more_than_their_path() {
         let mut blob = Blob::default();

@@ -1,8 +1,16 @@
 //! turso_core, a real engine whose calls of a disk have completions, on a simulated disk.
 //!
-//! It brings some two hundred packages along, and so is one of its own.
+//! It brings some two hundred packages along, which take minutes to build: so it is a package of
+//! its own, and this test is run by `cargo test -p sim-tests --features turso --test turso` alone,
+//! which `.ci/run` does.
 
-use super::nested;
+#[expect(
+    dead_code,
+    clippy::disallowed_types,
+    reason = "other tests use the rest of it"
+)]
+#[path = "suite/nested.rs"]
+mod nested;
 
 #[test]
 fn turso_passes_and_bugs_around_it_are_found() {
