@@ -4,9 +4,9 @@ use std::io;
 use std::panic::Location;
 
 use super::world::World;
-use crate::kernel::NodeId;
+use crate::kernel::{Family, Kind, NodeId};
 use crate::model::disk::call::{Call, Reply};
-use crate::model::disk::{Around, DiskEvent, Persistence, RequestId};
+use crate::model::disk::{Around, DiskEvent, Image, Persistence, RequestId, Rule};
 
 /// The place of the program that makes a call.
 pub(crate) type Place = &'static Location<'static>;
@@ -50,5 +50,41 @@ impl World {
             wall_ns: self.node(node).clock.wall_ns(self.base.now),
             place: Some(place),
         }
+    }
+
+    /// Has a part of a node's disk fail, and gives the number by which that is ended.
+    pub(crate) fn begin_disk_fault(&mut self, node: NodeId, rule: Rule) -> u64 {
+        let wall_ns = self.shown_ns(node);
+        let number = self.disks.device(node, wall_ns).add_rule(rule);
+        self.base.record(node, Kind::DiskFault, number, 1);
+        number
+    }
+
+    /// A part of a node's disk fails no more.
+    pub(crate) fn end_disk_fault(&mut self, node: NodeId, number: u64) {
+        let wall_ns = self.shown_ns(node);
+        self.disks.device(node, wall_ns).end_rule(number);
+        self.base.record(node, Kind::DiskFault, number, 0);
+    }
+
+    /// Puts an empty disk in the place of a node's.
+    pub(crate) fn wipe_disk(&mut self, node: NodeId) {
+        let wall_ns = self.shown_ns(node);
+        self.base.record(node, Kind::DiskReplaced, 0, 1);
+        self.disks.wipe(&mut self.base, node, wall_ns);
+    }
+
+    /// Has a node's disk hold what another held, or it itself at another time.
+    pub(crate) fn restore_disk(&mut self, node: NodeId, image: Image) {
+        let wall_ns = self.shown_ns(node);
+        self.base.record(node, Kind::DiskReplaced, 0, 0);
+        let family = Family::OlderImage;
+        self.disks
+            .replace(&mut self.base, node, wall_ns, image, family);
+    }
+
+    /// What a node's wall clock shows, for stamps of its disk: nobody has read it.
+    pub(super) fn shown_ns(&self, node: NodeId) -> u64 {
+        self.node(node).clock.wall_ns(self.base.now)
     }
 }

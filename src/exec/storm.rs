@@ -16,7 +16,7 @@ use super::points::Points;
 use super::world::World;
 use crate::fault::{FaultId, FaultKind, FaultPlan, Host, LinkChange, NamesChange, PlannedFault};
 use crate::fault::{Group, Nemesis, Target};
-use crate::kernel::{EventKey, Family, Kind, NodeId, Step};
+use crate::kernel::{EventKey, Kind, NodeId, Step};
 use crate::model::disk::{DiskLatency, Image};
 use crate::model::net::{DnsConfig, LinkConfig, LinkFaultId, Pair, Token};
 use crate::model::process::{End, Standstill, State};
@@ -179,10 +179,9 @@ impl Context {
             FaultKind::Kill => self.take_down(at, nodes, End::Kill),
             FaultKind::Wipe => {
                 self.take_down(at, nodes, End::Crash);
-                self.each_disk(nodes, |world, node, wall_ns| {
-                    world.base.record(node, Kind::DiskReplaced, 0, 1);
-                    world.disks.wipe(&mut world.base, node, wall_ns);
-                });
+                for &node in nodes {
+                    self.world(|world| world.wipe_disk(node));
+                }
             }
             FaultKind::Stop { patience } => {
                 for node in nodes {
@@ -218,15 +217,7 @@ impl Context {
             let nodes: Vec<NodeId> = images.iter().map(|(node, _)| *node).collect();
             self.take_down(at, &nodes, End::Crash);
             for (node, image) in images {
-                let mut image = Some(image);
-                self.each_disk(&[node], |world, node, wall_ns| {
-                    world.base.record(node, Kind::DiskReplaced, 0, 0);
-                    let image = image.take().expect("one disk is rolled back");
-                    let family = Family::OlderImage;
-                    world
-                        .disks
-                        .replace(&mut world.base, node, wall_ns, image, family);
-                });
+                self.world(|world| world.restore_disk(node, image));
             }
         } else {
             self.world(|world| world.recover(at, undo));
@@ -289,15 +280,6 @@ impl Context {
         let still = self.world(|world| world.storms.standstill(node));
         if let Some(how) = still {
             self.stand_still(node, how);
-        }
-    }
-
-    fn each_disk(&self, nodes: &[NodeId], mut act: impl FnMut(&mut World, NodeId, u64)) {
-        for &node in nodes {
-            self.world(|world| {
-                let wall_ns = world.node(node).clock.wall_ns(world.base.now);
-                act(world, node, wall_ns);
-            });
         }
     }
 }

@@ -6,7 +6,7 @@ use super::overlay::Now;
 use super::storm::{Begun, FaultRef, LinkBefore, Undo};
 use super::world::World;
 use crate::fault::{FaultKind, LinkChange, NamesChange, Target};
-use crate::kernel::{Kind, NodeId};
+use crate::kernel::NodeId;
 use crate::model::disk::{DiskLatency, Image, Rule};
 use crate::model::net::{DnsConfig, Failing, LinkFault, Pair};
 
@@ -227,24 +227,6 @@ impl World {
             (*node, self.disks.device(*node, wall_ns).fs.durable())
         };
         nodes.iter().map(image).collect()
-    }
-
-    fn begin_disk_fault(&mut self, node: NodeId, rule: Rule) -> u64 {
-        let wall_ns = self.shown_ns(node);
-        let number = self.disks.device(node, wall_ns).add_rule(rule);
-        self.base.record(node, Kind::DiskFault, number, 1);
-        number
-    }
-
-    fn end_disk_fault(&mut self, node: NodeId, number: u64) {
-        let wall_ns = self.shown_ns(node);
-        self.disks.device(node, wall_ns).end_rule(number);
-        self.base.record(node, Kind::DiskFault, number, 0);
-    }
-
-    /// What a node's wall clock shows, for stamps of its disk: nobody has read it.
-    pub(super) fn shown_ns(&self, node: NodeId) -> u64 {
-        self.node(node).clock.wall_ns(self.base.now)
     }
 }
 

@@ -365,7 +365,7 @@ impl FaultKind {
             Self::LookupFail => vec![Family::DnsFailure],
             Self::Lookup(change) => change.families(),
             Self::Disk { faults, .. } => faults.families(),
-            Self::DiskLatency(_) => vec![Family::DiskStall],
+            Self::DiskLatency(_) => vec![Family::DiskSlow],
             Self::DiskFull { .. } => vec![Family::NoSpace],
             Self::Buggify { .. } => vec![Family::Buggify],
             Self::DropCache => Vec::new(),

@@ -201,6 +201,11 @@ families! {
     NoSpace = "disk.no_space", "a program was given the error";
     /// A process has no more descriptors.
     NoDescriptors = "disk.no_descriptors", "a program was given the error";
+    /// A disk is slower than the others.
+    ///
+    /// Offered: a call of a disk that has a speed of its own. Fired: it took longer than any call
+    /// of its class can on a disk that has not.
+    DiskSlow = "disk.slow", "a program waited for it";
     /// A sync takes long.
     DiskStall = "disk.stall", "a program waited for it";
     /// All that a disk held is gone.

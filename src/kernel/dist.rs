@@ -172,6 +172,22 @@ impl Distribution {
         }
     }
 
+    /// The longest duration that can come.
+    #[must_use]
+    pub fn max(&self) -> Duration {
+        match self {
+            Self::Constant(duration) => *duration,
+            Self::Uniform { max, .. }
+            | Self::Exponential { max, .. }
+            | Self::LogNormal { max, .. } => *max,
+            Self::Bimodal { fast, slow, .. } => fast.max().max(slow.max()),
+            Self::Compound(parts) => parts
+                .iter()
+                .map(Self::max)
+                .fold(Duration::ZERO, Duration::saturating_add),
+        }
+    }
+
     /// Checks the parameters, also those of parts.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Node;
 use crate::exec::World;
 use crate::fs::{DiskConfig, DiskFaults, DiskLatency, DiskScope, Operator};
-use crate::kernel::{Family, Kind, NodeId};
+use crate::kernel::{Kind, NodeId};
 use crate::model::disk::{Image, Rule};
 
 /// The disk of a node. It is the node's own whether the node runs or not.
@@ -77,22 +77,13 @@ impl Disk {
     #[track_caller]
     pub fn restore(&self, image: &DiskImage) {
         let image = image.0.clone();
-        self.act(|world, node, wall_ns| {
-            world.base.record(node, Kind::DiskReplaced, 0, 0);
-            let family = Family::OlderImage;
-            world
-                .disks
-                .replace(&mut world.base, node, wall_ns, image, family);
-        });
+        self.act(|world, node, _| world.restore_disk(node, image));
     }
 
     /// Puts an empty disk in its place. What a program has open, and what it waits for, gets `EIO`.
     #[track_caller]
     pub fn wipe(&self) {
-        self.act(|world, node, wall_ns| {
-            world.base.record(node, Kind::DiskReplaced, 0, 1);
-            world.disks.wipe(&mut world.base, node, wall_ns);
-        });
+        self.act(|world, node, _| world.wipe_disk(node));
     }
 
     /// Drops what of the page cache is on the disk, or was said to be: what a failed sync left in
@@ -145,12 +136,7 @@ impl Disk {
     #[track_caller]
     pub fn fault(&self, scope: DiskScope, faults: DiskFaults) -> DiskFault {
         let rule = Rule { scope, faults };
-        let number = self.act(|world, node, wall_ns| {
-            let device = world.disks.device(node, wall_ns);
-            let number = device.add_rule(rule);
-            world.base.record(node, Kind::DiskFault, number, 1);
-            number
-        });
+        let number = self.act(|world, node, _| world.begin_disk_fault(node, rule));
         // Code of a node that has ended changes nothing, and this is the number of no fault.
         let number = number.unwrap_or(u64::MAX);
         DiskFault {
@@ -211,11 +197,8 @@ impl DiskFault {
     /// If this thread runs another simulation than the fault's.
     #[track_caller]
     pub fn end(self) {
-        self.disk.act(|world, node, wall_ns| {
-            let device = world.disks.device(node, wall_ns);
-            device.end_rule(self.number);
-            world.base.record(node, Kind::DiskFault, self.number, 0);
-        });
+        self.disk
+            .act(|world, node, _| world.end_disk_fault(node, self.number));
     }
 
     /// Has it end when the guard is dropped.

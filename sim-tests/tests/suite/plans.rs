@@ -8,7 +8,7 @@ use stormglass::fault::{
     Aim, FaultId, FaultKind, FaultPlan, LinkChange, NamesChange, PacketFilter, PacketKind, Shift,
     Target,
 };
-use stormglass::fs::{self, DiskFaults, DiskScope};
+use stormglass::fs::{self, DiskFaults, DiskLatency, DiskScope};
 use stormglass::io::{AsyncReadExt, AsyncWriteExt};
 use stormglass::kernel::{Distribution, FaultCounters, Kind, NodeId, Probability, Record, SimTime};
 use stormglass::net::{Bandwidth, QueueDrop, TcpListener, TcpStream, UdpSocket, lookup_host};
@@ -50,6 +50,9 @@ async fn busy(name: String) -> std::io::Result<()> {
             let _ = fs::read(&file).await;
             let _ = lookup_host("a:1").await.map(Iterator::count);
             stormglass::crash_point!("round");
+            if stormglass::buggify!("a longer pause") {
+                sleep(MS).await;
+            }
             sleep(3 * MS).await;
         }
     });
@@ -146,6 +149,10 @@ fn every_kind() -> Vec<(FaultKind, Target)> {
         bytes_per_second: 20_000,
         queue_bytes: 2_000,
         drop: QueueDrop::Tail,
+    };
+    let slow = DiskLatency {
+        read: Distribution::Constant(MS),
+        ..DiskLatency::default()
     };
     vec![
         (FaultKind::Crash, nodes()),
@@ -288,6 +295,15 @@ fn every_kind() -> Vec<(FaultKind, Target)> {
             nodes(),
         ),
         (FaultKind::DiskFull { room_bytes: 0 }, nodes()),
+        (FaultKind::DiskLatency(slow), nodes()),
+        (
+            FaultKind::Buggify {
+                sites: Vec::new(),
+                active: Probability::ALWAYS,
+                fires: half,
+            },
+            nodes(),
+        ),
     ]
 }
 

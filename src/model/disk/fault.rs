@@ -8,6 +8,7 @@
 //! choice point of its own, so that one switched off leaves the draws of the others as they were.
 
 use core::ops::Range;
+use core::time::Duration;
 
 use super::config::{DiskFaults, DiskScope};
 use super::image::{Image, Ino, Inode};
@@ -222,6 +223,15 @@ impl Faults {
     pub(crate) fn was_met(&mut self, family: Family) {
         self.counters.fired(family);
         self.counters.effective(family);
+    }
+
+    /// A call of a disk with a speed of its own took so long; on others it takes no longer than
+    /// `usual`.
+    pub(super) fn took(&mut self, takes: Duration, usual: Duration) {
+        self.counters.offered(Family::DiskSlow);
+        if takes > usual {
+            self.was_met(Family::DiskSlow);
+        }
     }
 
     /// Draws a number below `n` for what a fault of that kind does.

@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::call::{Call, WriteSync};
 use super::config::DiskError;
+use super::device::Device;
 use crate::kernel::Distribution;
 
 /// How long the calls of a disk take.
@@ -38,6 +40,21 @@ pub(super) enum Class {
     SyncWrite,
     Sync,
     Metadata,
+}
+
+impl Class {
+    /// The class of a call of a disk.
+    pub(super) fn of(call: &Call, device: &Device) -> Self {
+        match call {
+            Call::Read { .. } => Self::Read,
+            Call::Write { fd, .. } => match device.fs.write_sync(*fd) {
+                Ok(WriteSync::Content | WriteSync::Everything) => Self::SyncWrite,
+                Ok(WriteSync::Nothing) | Err(_) => Self::Write,
+            },
+            Call::Sync { .. } => Self::Sync,
+            _ => Self::Metadata,
+        }
+    }
 }
 
 impl Default for DiskLatency {
@@ -85,6 +102,13 @@ impl DiskLatency {
             return Err(DiskError::NoQueue);
         }
         Ok(())
+    }
+
+    /// The longest that a call of a class takes that does not stall.
+    pub(super) fn slowest(&self, class: Class) -> Duration {
+        let (first, second) = self.parts(class);
+        let second = second.map_or(Duration::ZERO, Distribution::max);
+        first.max().saturating_add(second)
     }
 
     /// What a call of a class takes, as the parts whose sum it is.

@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::atlas::Atlas;
-use super::call::{Call, Fd, Reply, WriteSync};
+use super::call::{Call, Fd, Reply};
 use super::config::DiskConfig;
 use super::device::Device;
 use super::latency::{Class, DiskLatency};
@@ -485,13 +485,17 @@ impl Disks {
         self.station(node, wall_ns);
         let station = self.places[node.index()].station.as_mut();
         let station = station.expect("it was made");
-        let class = class(call, &station.device);
+        let class = Class::of(call, &station.device);
         let latency = station.latency.as_ref().unwrap_or(&self.latency);
         let (first, second) = latency.parts(class);
         let draws = &mut station.draws;
         let mut takes = first.sample(fx.choices(), draws);
         if let Some(second) = second {
             takes = takes.saturating_add(second.sample(fx.choices(), draws));
+        }
+        if station.latency.is_some() {
+            let usual = self.latency.slowest(class);
+            station.device.faults.took(takes, usual);
         }
         if let Some(fd) = call.descriptor()
             && matches!(class, Class::Sync | Class::SyncWrite)
@@ -579,18 +583,6 @@ impl Station {
 fn check(latency: &DiskLatency) {
     if let Err(error) = latency.validate() {
         panic!("the latency of a disk makes no sense: {error}");
-    }
-}
-
-fn class(call: &Call, device: &Device) -> Class {
-    match call {
-        Call::Read { .. } => Class::Read,
-        Call::Write { fd, .. } => match device.fs.write_sync(*fd) {
-            Ok(WriteSync::Content | WriteSync::Everything) => Class::SyncWrite,
-            Ok(WriteSync::Nothing) | Err(_) => Class::Write,
-        },
-        Call::Sync { .. } => Class::Sync,
-        _ => Class::Metadata,
     }
 }
 
