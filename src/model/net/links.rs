@@ -724,6 +724,25 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_nodes_cost_the_links_that_are_used() {
+        const NODES: u32 = 1_000;
+        let mut links = Links::new(config(1));
+        for node in 0..NODES {
+            links.add(NodeId::new(node), EntityKey::of(&format!("n-{node}")));
+        }
+        links.set_zone("zone", ("a", "b"), Some(config(2)));
+        links.set_node(A, Some(config(3)));
+        assert_eq!(links.table.len(), 0, "settings make no links");
+        let mut choices = Choices::new(1);
+        for node in 0..NODES {
+            let next = NodeId::new((node + 1) % NODES);
+            latency_ms(&mut links, &mut choices, NodeId::new(node), next);
+            latency_ms(&mut links, &mut choices, NodeId::new(node), next);
+        }
+        assert_eq!(links.table.len(), 1_000);
+    }
+
+    #[test]
     #[should_panic(expected = "the settings of a link make no sense: its mtu_bytes are 5")]
     fn settings_that_make_no_sense_are_refused() {
         let (mut links, _) = links(config(1));
