@@ -92,6 +92,8 @@ pub mod time;
 pub mod hyper;
 
 #[cfg(feature = "sim")]
+pub mod check;
+#[cfg(feature = "sim")]
 pub mod explore;
 #[cfg(feature = "sim")]
 mod report;
