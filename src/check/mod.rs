@@ -1,6 +1,18 @@
-//! Judges of histories.
+//! Judges of histories: what clients asked and were told, checked against what a system promises.
+//!
+//! Floor 6. All here takes data and gives data: a history may come from a simulation, from a file,
+//! or from a cluster of real machines. No judge knows a simulation, and none reads a clock.
+//!
+//! | question | judge |
+//! |---|---|
+//! | Could overlapping operations have happened one at a time? | [`check_linearizable`] with a [`Model`] |
 
-/// h
-pub mod history;
+pub(crate) mod history;
+mod linear;
 mod table;
+
+#[cfg(test)]
+mod testing;
+
 pub use history::{Event, History, Kind, Malformed, Mark, Operation, Recorder, Value};
+pub use linear::*;

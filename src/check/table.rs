@@ -108,16 +108,6 @@ impl Slots {
         self.place(hash, number + 1);
     }
 
-    /// Points the slot of `old` to `new`, which is equal to it and has the same hash.
-    pub(crate) fn replace(&mut self, hash: u64, old: u32, new: u32) {
-        let mask = self.slots.len() - 1;
-        let mut at = lower(hash) & mask;
-        while self.slots[at].1 != old + 1 {
-            at = (at + 1) & mask;
-        }
-        self.slots[at].1 = new + 1;
-    }
-
     fn place(&mut self, hash: u64, number: u32) {
         let mask = self.slots.len() - 1;
         let mut at = lower(hash) & mask;
@@ -208,6 +198,10 @@ impl<T> Interner<T> {
 
     pub(crate) fn get(&self, number: u32) -> &T {
         &self.items[number as usize]
+    }
+
+    pub(crate) fn into_items(self) -> Vec<T> {
+        self.items
     }
 
     pub(crate) fn items(&self) -> &[T] {
