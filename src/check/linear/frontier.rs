@@ -136,6 +136,12 @@ impl Frontiers {
         self.pure.get(frontier)
     }
 
+    /// The number of a class among those of which an operation never returned.
+    pub(super) fn crashed_class(&self, class: u32) -> usize {
+        self.crashed_classes
+            .partition_point(|start| self.class[self.crashed[*start as usize] as usize] < class)
+    }
+
     /// The operations of a class that never returned, by number of the class among such classes.
     pub(super) fn crashed_of(&self, n: usize) -> &[u32] {
         let start = self.crashed_classes[n] as usize;

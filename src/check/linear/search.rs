@@ -17,7 +17,11 @@
 //! 2. *Equal operations in order.* Of open operations that are equal, the one that returns first is
 //!    done first; of those that never return, the one that was called first.
 //! 3. *Dominance.* Of two configurations that differ only in operations that never return, the one
-//!    that used fewer of them can do all that the other can.
+//!    that used fewer of them can do all that the other can. When a configuration is found to lead
+//!    nowhere, what is remembered is not which of them it had used but which of those it missed:
+//!    every other that lacks the same leads nowhere too. This is the learning of conflicts of
+//!    constraint solvers (Dechter, "Enhancement schemes for constraint processing", Artif. Intell.
+//!    41, 1990, section 3).
 //! 4. *Overwritten operations.* When an operation overwrites the state, each open one whose outcome
 //!    tells nothing could have been done right before it without a trace. It is marked *free*: its
 //!    return is passed whether it is done or not. In return, no operation is done right before an
@@ -26,7 +30,8 @@
 //! # Complexity
 //! The problem is NP-complete (Gibbons & Korach 1997, theorem 4.1). Time and memory are bounded by
 //! the number of configurations: returns times states times 3 to the power of open operations,
-//! times the sets of operations that never return which no other set dominates.
+//! times the sets of operations that never return which no other set dominates. In practice these
+//! sets are few, since only what is missed is remembered.
 
 use std::hash::Hasher as _;
 
@@ -129,6 +134,8 @@ struct Search<'a, M: Model> {
     layout: Layout,
     nodes: Vec<Node>,
     bits: Vec<u64>,
+    /// For each node, which operations that never return it missed, as far as it is known.
+    missed: Vec<u64>,
     slots: Slots,
     /// The configuration that is being made.
     now: Vec<u64>,
@@ -190,6 +197,7 @@ impl<'a, M: Model> Search<'a, M> {
             layout,
             nodes: Vec::new(),
             bits: Vec::new(),
+            missed: Vec::new(),
             slots: Slots::default(),
             now: vec![0; layout.words],
             deepest: 0,
@@ -205,7 +213,7 @@ impl<'a, M: Model> Search<'a, M> {
         let mut at = root.expect("nothing was visited");
         loop {
             let Some(by) = self.next_move(at) else {
-                at = self.nodes[at as usize].parent;
+                at = self.leave(at);
                 if at == NONE {
                     return Found::Stuck(self.stuck());
                 }
@@ -249,6 +257,46 @@ impl<'a, M: Model> Search<'a, M> {
         frontier_of(self.now[0]) == self.frontiers.len()
     }
 
+    /// Leaves a configuration that leads nowhere, for the one before it: remembers what it missed
+    /// in place of what it had used.
+    fn leave(&mut self, node: u32) -> u32 {
+        let layout = self.layout;
+        let len = layout.words - layout.crashed;
+        let start = node as usize * layout.words + layout.crashed;
+        let missed = &self.missed[node as usize * len..][..len];
+        self.bits[start..start + len].copy_from_slice(missed);
+        let Node { parent, by, .. } = self.nodes[node as usize];
+        if parent != NONE {
+            self.blame(parent, by, node);
+        }
+        parent
+    }
+
+    /// Adds what `culprit`, to which a move leads or which can do all that is led to, missed to
+    /// what a node missed: all but one of the move's own kind, which the move itself used.
+    fn blame(&mut self, node: u32, by: Move, culprit: u32) {
+        let layout = self.layout;
+        let len = layout.words - layout.crashed;
+        let missed = &mut self.missed[node as usize * len..][..len];
+        let own = match by {
+            Move::Do(op) if self.frontiers.rank[op as usize] == self.frontiers.len() => {
+                let class = self.frontiers.class[op as usize];
+                let ops = self
+                    .frontiers
+                    .crashed_of(self.frontiers.crashed_class(class));
+                let used = &words(&self.bits, layout, culprit)[layout.crashed..];
+                let bits = ops.iter().map(|op| self.frontiers.bit[*op as usize]);
+                bits.take_while(|bit| has(used, *bit)).last()
+            }
+            Move::Do(_) | Move::Pass(_) => None,
+        };
+        let culprit = &words(&self.bits, layout, culprit)[layout.crashed..];
+        for (n, (missed, word)) in missed.iter_mut().zip(culprit).enumerate() {
+            let own = own.filter(|bit| *bit as usize / 64 == n);
+            *missed |= word & !own.map_or(0, |bit| 1 << (bit % 64));
+        }
+    }
+
     /// Keeps the configuration being made; `None` if one that can do as much was there.
     fn enter(&mut self, parent: u32, by: Move) -> Option<u32> {
         let (layout, now, bits) = (self.layout, &self.now, &self.bits);
@@ -262,6 +310,7 @@ impl<'a, M: Model> Search<'a, M> {
             let used = &words(bits, layout, at)[layout.crashed..];
             let mut pairs = used.iter().zip(&now[layout.crashed..]);
             if pairs.all(|(fewer, more)| fewer & !more == 0) {
+                self.blame(parent, by, at);
                 return None;
             }
             at = self.nodes[at as usize].next;
@@ -284,6 +333,8 @@ impl<'a, M: Model> Search<'a, M> {
             hash,
         });
         self.bits.extend_from_slice(&self.now);
+        let len = self.missed.len() + layout.words - layout.crashed;
+        self.missed.resize(len, 0);
         self.deepest = self.deepest.max(frontier_of(self.now[0]));
         Some(node)
     }
@@ -313,7 +364,26 @@ impl<'a, M: Model> Search<'a, M> {
                     continue;
                 }
                 Some(n) if n < acting.len() => here.acting(&acting[..=n]),
-                Some(n) => here.crashed(n - acting.len(), &self.part.calls, &self.part.returns),
+                Some(n) => {
+                    let ops = self.frontiers.crashed_of(n - acting.len());
+                    let class = self.frontiers.class[ops[0] as usize];
+                    let overwrites = self.states.effect(class) == Effect::Overwrite;
+                    let state = state_of(here.words[0]);
+                    let next = self.states.step(state, class);
+                    // One that changes nothing is of no use, unless it hides others.
+                    if next == NONE || (next == state && !overwrites) || (unseen && overwrites) {
+                        continue;
+                    }
+                    let op = here.crashed(ops, &self.part.calls, &self.part.returns);
+                    if op.is_none() {
+                        let used = &here.words[self.layout.crashed..];
+                        let missed = &mut self.missed[at as usize * used.len()..];
+                        let bits = ops.iter().map(|op| self.frontiers.bit[*op as usize]);
+                        bits.take_while(|bit| has(used, *bit))
+                            .for_each(|bit| set(missed, bit));
+                    }
+                    op
+                }
             };
             let Some(op) = op else { continue };
             let effect = self.states.effect(self.frontiers.class[op as usize]);
@@ -346,12 +416,10 @@ impl<'a, M: Model> Search<'a, M> {
         );
         let next = self.states.step(state, class);
         let crashed = self.frontiers.rank[op as usize] == self.frontiers.len();
-        let effect = self.states.effect(class);
-        // One that need not happen and changes nothing is of no use, unless it hides others.
-        let useless = crashed && next == state && effect != Effect::Overwrite;
-        if next == NONE || useless {
+        if next == NONE {
             return false;
         }
+        let effect = self.states.effect(class);
         if crashed {
             set(&mut self.now[layout.crashed..], bit);
         } else {
@@ -528,9 +596,8 @@ impl Here<'_> {
     }
 
     /// The first of a class that never returned, was called, and was not used.
-    fn crashed(&self, class: usize, calls: &[u32], returns: &[u32]) -> Option<u32> {
+    fn crashed(&self, ops: &[u32], calls: &[u32], returns: &[u32]) -> Option<u32> {
         let used = &self.words[self.layout.crashed..];
-        let ops = self.frontiers.crashed_of(class);
         let op = ops
             .iter()
             .find(|op| !has(used, self.frontiers.bit[**op as usize]))?;

@@ -49,10 +49,6 @@ impl<'a, M: Model> States<'a, M> {
         self.effects[class as usize]
     }
 
-    pub(super) fn classes(&self) -> usize {
-        self.classes.len()
-    }
-
     pub(super) fn state(&self, state: u32) -> &M::State {
         self.states.get(state)
     }
