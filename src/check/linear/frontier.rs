@@ -22,6 +22,8 @@ pub(super) struct Frontiers {
     pub(super) crashed: Vec<u32>,
     /// Where each class begins in `crashed`.
     pub(super) crashed_classes: Vec<u32>,
+    /// One of each class of them that does not just overwrite the state.
+    pub(super) crashed_seeing: Vec<u32>,
     /// The operations open at each frontier that are not pure, by their return.
     acting: Lists,
     /// The pure ones.
@@ -64,6 +66,10 @@ impl Frontiers {
                 crashed_classes.push(number(at));
             }
         }
+        let firsts = crashed_classes.iter().map(|start| crashed[*start as usize]);
+        let crashed_seeing = firsts
+            .filter(|op| states.effect(class[*op as usize]) != Effect::Overwrite)
+            .collect();
         let mut bit = vec![0; part.len()];
         for (n, op) in (0..).zip(&crashed) {
             bit[*op as usize] = n;
@@ -76,6 +82,7 @@ impl Frontiers {
             open_bits: 0,
             crashed,
             crashed_classes,
+            crashed_seeing,
             acting: Lists::default(),
             pure: Lists::default(),
         };

@@ -220,9 +220,7 @@ impl<'a, M: Model> Search<'a, M> {
                 continue;
             };
             self.now.copy_from_slice(words(&self.bits, self.layout, at));
-            if !self.apply(by, &mut Order::default()) {
-                continue;
-            }
+            self.apply(by, &mut Order::default());
             if self.passed() {
                 return Found::Order(self.order(Some((at, by))));
             }
@@ -265,11 +263,34 @@ impl<'a, M: Model> Search<'a, M> {
         let start = node as usize * layout.words + layout.crashed;
         let missed = &self.missed[node as usize * len..][..len];
         self.bits[start..start + len].copy_from_slice(missed);
+        self.forget_dominated(node);
         let Node { parent, by, .. } = self.nodes[node as usize];
         if parent != NONE {
             self.blame(parent, by, node);
         }
         parent
+    }
+
+    /// Takes those out of memory that missed all that this one missed.
+    fn forget_dominated(&mut self, node: u32) {
+        let (layout, bits) = (self.layout, &self.bits);
+        let key = |node| &words(bits, layout, node)[..layout.crashed];
+        let missed = |node| &words(bits, layout, node)[layout.crashed..];
+        let hash = self.nodes[node as usize].hash;
+        let first = self.slots.find(hash, |other| key(other) == key(node));
+        // The first stays, since the table knows it.
+        let mut last = first.unwrap_or(node);
+        let mut at = self.nodes[last as usize].next;
+        while at != NONE {
+            let next = self.nodes[at as usize].next;
+            let mut pairs = missed(node).iter().zip(missed(at));
+            if at != node && pairs.all(|(fewer, more)| fewer & !more == 0) {
+                self.nodes[last as usize].next = next;
+            } else {
+                last = at;
+            }
+            at = next;
+        }
     }
 
     /// Adds what `culprit`, to which a move leads or which can do all that is led to, missed to
@@ -349,54 +370,60 @@ impl<'a, M: Model> Search<'a, M> {
             layout: self.layout,
         };
         let frontier = here.frontier();
+        let state = state_of(here.words[0]);
         let acting = self.frontiers.acting(frontier);
+        let returning = self.frontiers.order[frontier as usize];
         let unseen = here.words[0] & UNSEEN != 0;
         let all = acting.len() + 1 + self.frontiers.crashed_classes.len();
         while (node.candidate as usize) < all {
             let candidate = node.candidate as usize;
             node.candidate += 1;
-            let op = match candidate.checked_sub(1) {
-                None => {
-                    let returning = self.frontiers.order[frontier as usize];
-                    if here.is_free(returning) {
-                        return Some(Move::Pass(returning));
-                    }
-                    continue;
+            let Some(n) = candidate.checked_sub(1) else {
+                // What nobody saw can be done after the return as well.
+                if !unseen && here.is_free(returning) {
+                    return Some(Move::Pass(returning));
                 }
-                Some(n) if n < acting.len() => here.acting(&acting[..=n]),
-                Some(n) => {
-                    let ops = self.frontiers.crashed_of(n - acting.len());
-                    let class = self.frontiers.class[ops[0] as usize];
-                    let overwrites = self.states.effect(class) == Effect::Overwrite;
-                    let state = state_of(here.words[0]);
-                    let next = self.states.step(state, class);
-                    // One that changes nothing is of no use, unless it hides others.
-                    if next == NONE || (next == state && !overwrites) || (unseen && overwrites) {
-                        continue;
-                    }
-                    let op = here.crashed(ops, &self.part.calls, &self.part.returns);
-                    if op.is_none() {
-                        let used = &here.words[self.layout.crashed..];
-                        let missed = &mut self.missed[at as usize * used.len()..];
-                        let bits = ops.iter().map(|op| self.frontiers.bit[*op as usize]);
-                        bits.take_while(|bit| has(used, *bit))
-                            .for_each(|bit| set(missed, bit));
-                    }
-                    op
-                }
+                continue;
             };
-            let Some(op) = op else { continue };
-            let effect = self.states.effect(self.frontiers.class[op as usize]);
-            if !(unseen && effect == Effect::Overwrite) {
+            let crashed = n
+                .checked_sub(acting.len())
+                .map(|n| self.frontiers.crashed_of(n));
+            let first = crashed.map_or_else(|| acting[n], |ops| ops[0]);
+            let class = self.frontiers.class[first as usize];
+            let effect = self.states.effect(class);
+            let overwrites = effect == Effect::Overwrite;
+            let next = self.states.step(state, class);
+            if next == NONE || (unseen && overwrites) {
+                continue;
+            }
+            let traceless = crashed.is_some() || is_blind(effect);
+            if traceless && first != returning && !here.is_seen(&mut self.states, next) {
+                continue;
+            }
+            let Some(ops) = crashed else {
+                if let Some(op) = here.acting(&acting[..=n]) {
+                    return Some(Move::Do(op));
+                }
+                continue;
+            };
+            // One that changes nothing is of no use, unless it hides others.
+            if next == state && !overwrites {
+                continue;
+            }
+            if let Some(op) = here.crashed(ops, &self.part.calls, &self.part.returns) {
                 return Some(Move::Do(op));
             }
+            let used = &here.words[self.layout.crashed..];
+            let missed = &mut self.missed[at as usize * used.len()..];
+            let bits = ops.iter().map(|op| self.frontiers.bit[*op as usize]);
+            bits.take_while(|bit| has(used, *bit))
+                .for_each(|bit| set(missed, bit));
         }
         None
     }
 
-    /// Changes the configuration being made by a move, and adds what is done to an order. False if
-    /// the outcome of the operation is impossible.
-    fn apply(&mut self, by: Move, order: &mut Order) -> bool {
+    /// Changes the configuration being made by a move, and adds what is done to an order.
+    fn apply(&mut self, by: Move, order: &mut Order) {
         let layout = self.layout;
         let (frontier, state) = (frontier_of(self.now[0]), state_of(self.now[0]));
         let op = match by {
@@ -407,7 +434,7 @@ impl<'a, M: Model> Search<'a, M> {
                 set(&mut self.now[layout.done..], bit);
                 self.now[0] = head(frontier, state, false);
                 self.settle(order);
-                return true;
+                return;
             }
         };
         let (bit, class) = (
@@ -415,10 +442,8 @@ impl<'a, M: Model> Search<'a, M> {
             self.frontiers.class[op as usize],
         );
         let next = self.states.step(state, class);
+        assert!(next != NONE, "a move is a possible operation");
         let crashed = self.frontiers.rank[op as usize] == self.frontiers.len();
-        if next == NONE {
-            return false;
-        }
         let effect = self.states.effect(class);
         if crashed {
             set(&mut self.now[layout.crashed..], bit);
@@ -437,7 +462,6 @@ impl<'a, M: Model> Search<'a, M> {
         if (crashed || is_blind(effect)) && still_open && !seen {
             self.now[0] |= UNSEEN;
         }
-        true
     }
 
     /// Marks what could have been done right before the overwriting operation.
@@ -501,8 +525,7 @@ impl<'a, M: Model> Search<'a, M> {
         };
         self.begin(&mut order);
         for by in path.into_iter().rev() {
-            let possible = self.apply(by, &mut order);
-            debug_assert!(possible);
+            self.apply(by, &mut order);
         }
         order.into_ops()
     }
@@ -593,6 +616,27 @@ impl Here<'_> {
                 && self.is_free(*other) == free
         };
         (!earlier.iter().any(equal)).then_some(*op)
+    }
+
+    /// Whether anything that is open tells a state apart: a pure operation that is possible in it, or
+    /// another that does not just overwrite it.
+    fn is_seen<M: Model>(&self, states: &mut States<'_, M>, state: u32) -> bool {
+        let mut class = |op: &u32| self.frontiers.class[*op as usize];
+        let mut sees = |op: &u32, states: &mut States<'_, M>| {
+            states.effect(class(op)) != Effect::Overwrite && states.step(state, class(op)) != NONE
+        };
+        let frontier = self.frontier();
+        let open = [
+            self.frontiers.pure(frontier),
+            self.frontiers.acting(frontier),
+        ];
+        let mut open = open.into_iter().flatten();
+        open.any(|op| !self.is_done(*op) && sees(op, states))
+            || self
+                .frontiers
+                .crashed_seeing
+                .iter()
+                .any(|op| sees(op, states))
     }
 
     /// The first of a class that never returned, was called, and was not used.
