@@ -6,13 +6,16 @@
 //! | question | judge |
 //! |---|---|
 //! | Could overlapping operations have happened one at a time? | [`check_linearizable`] with a [`Model`] |
+//! | Which isolation level do transactions have? | [`check_transactions`] |
 
 pub(crate) mod history;
 mod linear;
 mod table;
+mod txn;
 
 #[cfg(test)]
 mod testing;
 
 pub use history::{Event, History, Kind, Malformed, Mark, Operation, Recorder, Value};
 pub use linear::*;
+pub use txn::*;

@@ -48,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<History, Malformed> {
 }
 
 /// Gives each line's event or mark to `take`, and its line to what `take` says against it.
-pub(in crate::check) fn for_each(
+pub(crate) fn for_each(
     text: &str,
     mut take: impl FnMut(Item) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {

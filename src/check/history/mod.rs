@@ -9,7 +9,7 @@
 mod edn;
 mod error;
 mod etcd;
-pub(super) mod jsonl;
+mod jsonl;
 mod recorder;
 mod value;
 
@@ -20,6 +20,7 @@ pub use recorder::Recorder;
 pub use value::Value;
 
 pub(crate) use edn::EdnReader;
+pub(crate) use jsonl::for_each as for_each_json_line;
 
 use super::table::{Interner, number};
 use crate::kernel::SimTime;
