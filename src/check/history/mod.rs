@@ -273,6 +273,32 @@ impl History {
         etcd::read(text)
     }
 
+    /// The same history with its keys apart, if they are in its values: in tests of independent keys
+    /// Jepsen makes every value a pair of the key and the value proper. It is taken for such a one if
+    /// it has no other keys, all its values are pairs, and it has a read that asks `[key nil]`.
+    #[must_use]
+    pub fn with_keys_apart(mut self) -> Self {
+        let pair = |event: &Event| {
+            let is_pair = event.value.as_list().is_some_and(|list| list.len() == 2);
+            event.key.is_none() && (is_pair || event.kind == Kind::Info)
+        };
+        let asks = |event: &Event| {
+            let value = event.value.as_list().and_then(<[Value]>::last);
+            event.kind == Kind::Invoke && event.f == "read" && value.is_some_and(Value::is_nil)
+        };
+        if self.events.iter().all(pair) && self.events.iter().any(asks) {
+            for event in &mut self.events {
+                if let Value::List(pair) = &mut event.value
+                    && let (Some(value), Some(key)) = (pair.pop(), pair.pop())
+                {
+                    event.value = value;
+                    event.key = Some(key);
+                }
+            }
+        }
+        self
+    }
+
     /// Writes JSON Lines, which [`from_json_lines`](Self::from_json_lines) reads.
     #[must_use]
     pub fn to_json_lines(&self) -> String {

@@ -9,6 +9,7 @@
 //! A verdict is about the clients that were recorded. What nobody read may be lost unseen, and a
 //! model that knows less than the object does (such as one without expiry) gives false alarms.
 
+mod explain;
 mod fast;
 mod frontier;
 mod model;
@@ -16,17 +17,18 @@ mod models;
 mod part;
 mod search;
 mod states;
+mod text;
 
+pub use explain::{End, Explanation, Shown, explain_violation};
 pub use fast::{Blocks, Passage, Shortcut, judge_queue};
 pub use model::{Call, Effect, Model, OnFail, Outcome};
 pub use models::{Counter, Kv, Lock, MultiRegister, Queue, Register, Set};
 pub use part::{NEVER, Part};
 
 pub(crate) use part::{View, parts};
-pub(crate) use search::{DeadEnd, Limits, dead_ends};
 
 use super::history::{History, Malformed, Value};
-use search::{Found, search};
+use search::{Found, Limits, search};
 
 /// What a judgement may cost.
 pub struct Budget<'a> {

@@ -66,8 +66,10 @@ impl<O> Part<O> {
 /// Which of a history's operations are looked at, and up to where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
-    /// Which operations, by their numbers; all, if there is no list.
+    /// Which operations, by their numbers, ascending; all, if there is no list.
     pub(crate) only: Option<&'a [u32]>,
+    /// Those of which it matters how they ended; of others nobody knows. All, if there is no list.
+    pub(crate) firm: Option<&'a [u32]>,
     /// Operations called at this position or later are gone, those that return there or later are
     /// open.
     pub(crate) before: u32,
@@ -76,6 +78,7 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     pub(crate) const ALL: Self = Self {
         only: None,
+        firm: None,
         before: NEVER,
     };
 }
@@ -97,12 +100,12 @@ pub(crate) fn parts<M: Model>(
     match view.only {
         Some(only) => {
             for id in only {
-                parts.add(model, history, *id, view.before)?;
+                parts.add(model, history, *id, view)?;
             }
         }
         None => {
             for id in 0..number(history.operations().len()) {
-                parts.add(model, history, id, view.before)?;
+                parts.add(model, history, id, view)?;
             }
         }
     }
@@ -125,20 +128,22 @@ impl<O> Parts<O> {
         model: &M,
         history: &History,
         id: u32,
-        before: u32,
+        view: View<'_>,
     ) -> Result<(), Malformed> {
         let operation = history.operations()[id as usize];
-        if operation.invoke >= before {
+        if operation.invoke >= view.before {
             return Ok(());
         }
         let invoke = history.invocation(operation);
-        let returns = operation.complete.filter(|at| *at < before);
+        let is_firm = view.firm.is_none_or(|firm| firm.binary_search(&id).is_ok());
+        let returns = operation.complete.filter(|at| *at < view.before);
         let completion = returns.map(|at| &history.events()[at as usize]);
         let (outcome, returns) = match (completion.map(|end| (end.kind, &end.value)), returns) {
-            (Some((Kind::Ok, value)), Some(at)) => (Outcome::Ok(value), at),
+            (Some((Kind::Ok, value)), Some(at)) if is_firm => (Outcome::Ok(value), at),
             (Some((Kind::Fail, value)), Some(at)) => match model.on_fail(&invoke.f) {
                 OnFail::DidNotHappen => return Ok(()),
-                OnFail::Refused => (Outcome::Refused(value), at),
+                OnFail::Refused if is_firm => (Outcome::Refused(value), at),
+                OnFail::Refused => (Outcome::Unknown, NEVER),
             },
             _ => (Outcome::Unknown, NEVER),
         };

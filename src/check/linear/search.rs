@@ -60,8 +60,6 @@ pub(crate) enum Found {
 pub(crate) struct DeadEnd {
     /// Operations, numbered as in the part.
     pub(crate) order: Vec<u32>,
-    /// The state that they lead to.
-    pub(crate) state: String,
 }
 
 /// What a search may cost.
@@ -127,7 +125,6 @@ struct Node {
 }
 
 struct Search<'a, M: Model> {
-    model: &'a M,
     part: &'a Part<M::Op>,
     states: States<'a, M>,
     frontiers: Frontiers,
@@ -190,7 +187,6 @@ impl<'a, M: Model> Search<'a, M> {
             words: 1 + 2 * open + frontiers.crashed.len().div_ceil(64),
         };
         Self {
-            model,
             part,
             states,
             frontiers,
@@ -558,7 +554,6 @@ impl<'a, M: Model> Search<'a, M> {
             .collect();
         ends.into_iter()
             .map(|node| {
-                let state = state_of(words(&self.bits, self.layout, node)[0]);
                 let (parent, by) = (
                     self.nodes[node as usize].parent,
                     self.nodes[node as usize].by,
@@ -566,7 +561,6 @@ impl<'a, M: Model> Search<'a, M> {
                 let last = (parent != NONE).then_some((parent, by));
                 DeadEnd {
                     order: self.order(last),
-                    state: self.model.describe_state(self.states.state(state)),
                 }
             })
             .collect()
@@ -621,8 +615,8 @@ impl Here<'_> {
     /// Whether anything that is open tells a state apart: a pure operation that is possible in it, or
     /// another that does not just overwrite it.
     fn is_seen<M: Model>(&self, states: &mut States<'_, M>, state: u32) -> bool {
-        let mut class = |op: &u32| self.frontiers.class[*op as usize];
-        let mut sees = |op: &u32, states: &mut States<'_, M>| {
+        let class = |op: &u32| self.frontiers.class[*op as usize];
+        let sees = |op: &u32, states: &mut States<'_, M>| {
             states.effect(class(op)) != Effect::Overwrite && states.step(state, class(op)) != NONE
         };
         let frontier = self.frontier();

@@ -49,10 +49,6 @@ impl<'a, M: Model> States<'a, M> {
         self.effects[class as usize]
     }
 
-    pub(super) fn state(&self, state: u32) -> &M::State {
-        self.states.get(state)
-    }
-
     fn intern(&mut self, state: M::State) -> u32 {
         let number = self.states.intern(state);
         let rows = self.classes.len() * self.states.len();
