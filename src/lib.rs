@@ -132,6 +132,8 @@ pub mod mutants {
 #[cfg(feature = "sim")]
 pub use exec::{Failed, Failure, Leak, Moment, OnPanic, Policy, WaitingTask};
 #[cfg(feature = "sim")]
+pub use report::HistoryPage;
+#[cfg(feature = "sim")]
 pub use run::run;
 #[cfg(feature = "sim")]
 pub use sim::{Config, Sim};

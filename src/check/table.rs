@@ -118,7 +118,6 @@ impl Slots {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is taken")]
 fn upper(hash: u64) -> u32 {
     (hash >> 32) as u32
 }

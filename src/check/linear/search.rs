@@ -147,7 +147,6 @@ fn head(frontier: u32, state: u32, unseen: bool) -> u64 {
     flag | u64::from(frontier) << 32 | u64::from(state)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "31 bits are left")]
 fn frontier_of(head: u64) -> u32 {
     ((head & !UNSEEN) >> 32) as u32
 }
