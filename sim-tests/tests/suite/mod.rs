@@ -1,6 +1,7 @@
 //! One module for each behaviour.
 
 mod attribute;
+mod checkers;
 mod child;
 mod clocks;
 mod codecs;

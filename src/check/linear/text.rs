@@ -73,11 +73,23 @@ impl Explanation {
     fn write_end(&self, f: &mut fmt::Formatter<'_>, n: usize, end: &End) -> fmt::Result {
         let all = self.ends.len();
         writeln!(f, "order {n} of {all}:")?;
-        let skipped = end.order.len().saturating_sub(LINES_MAX);
+        // Orders begin alike, and the beginning is told once.
+        let first = &self.ends[0].order;
+        let alike = end
+            .order
+            .iter()
+            .zip(first)
+            .take_while(|(one, other)| one == other);
+        let alike = if n == 1 { 0 } else { alike.count() };
+        if let Some((last, _)) = alike.checked_sub(1).map(|last| &end.order[last]) {
+            writeln!(f, "  as order 1 up to #{last}, then")?;
+        }
+        let rest = &end.order[alike..];
+        let skipped = rest.len().saturating_sub(LINES_MAX);
         if skipped > 0 {
             writeln!(f, "  {skipped} operations, then")?;
         }
-        for (operation, state) in &end.order[skipped..] {
+        for (operation, state) in &rest[skipped..] {
             let text = self.text_of(*operation);
             writeln!(f, "  #{operation:<6} {text}: {state}")?;
         }
