@@ -176,7 +176,12 @@ impl<M: Model> Trials<'_, '_, M> {
     fn last_that_fail(&mut self, before: u32) -> Vec<u32> {
         let operations = self.history.operations();
         let end = |id: &u32| operations[*id as usize].complete.unwrap_or(NEVER);
-        let mut all: Vec<u32> = self.all.iter().copied().filter(|id| end(id) < before).collect();
+        let mut all: Vec<u32> = self
+            .all
+            .iter()
+            .copied()
+            .filter(|id| end(id) < before)
+            .collect();
         all.sort_unstable_by_key(end);
         let mut count = LAST;
         loop {

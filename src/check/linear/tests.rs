@@ -54,10 +54,11 @@ fn assert_witness<M: Model>(model: &M, part: &Part<M::Op>, order: &[u32]) {
     assert!(complete, "{order:?} of {part:?}");
 }
 
-/// A random history of some operations in which `op` gives the name, what it takes and what it gives.
+/// A random history of some operations, of which one in so many has an unknown outcome and as many
+/// fail; `op` gives the name, what it takes and what it gives.
 fn random_history(
     numbers: &mut Numbers,
-    ops: u64,
+    (ops, odds): (u64, u64),
     mut op: impl FnMut(&mut Numbers) -> (&'static str, Value, Value),
 ) -> History {
     let mut history = History::new();
@@ -86,7 +87,7 @@ fn random_history(
         } else if !open.is_empty() {
             let at = usize::try_from(numbers.below(open.len() as u64)).unwrap();
             let (process, f, gives) = open.swap_remove(at);
-            let kind = match numbers.below(10) {
+            let kind = match numbers.below(odds) {
                 0 => Kind::Info,
                 1 => Kind::Fail,
                 _ => Kind::Ok,
@@ -109,7 +110,7 @@ fn compare<M: Model>(
     let mut linearizable = 0;
     for _ in 0..count {
         let ops = 1 + numbers.below(7);
-        let history = random_history(&mut numbers, ops, &mut op);
+        let history = random_history(&mut numbers, (ops, 10), &mut op);
         let parts = parts(model, &history, View::ALL).unwrap();
         let expected = parts.iter().all(|part| brute_force(model, part));
         match check_parts(model, &parts, &mut Budget::default()) {
@@ -406,7 +407,7 @@ fn explanations_are_minimal() {
     let mut numbers = Numbers::new(12);
     let mut explained = 0;
     while explained < 300 {
-        let history = random_history(&mut numbers, 12, |n| match n.below(5) {
+        let history = random_history(&mut numbers, (12, 10), |n| match n.below(5) {
             0..=2 => ("read", Value::Nil, small(n, 3)),
             3 => ("write", small(n, 3), Value::Nil),
             _ => (
@@ -485,4 +486,138 @@ fn budgets_end_a_search() {
         reached: 13,
     };
     assert_eq!(verdict, unknown);
+}
+
+/// Whether there is an order, by trying all with a memory of what was tried: Wing & Gong's search with
+/// Lowe's memory and no reduction, for histories that are too long for the brute force.
+fn plain_search<M: Model>(model: &M, part: &Part<M::Op>) -> bool {
+    let mut tried: crate::check::table::Interner<(u64, M::State)> = Default::default();
+    let mut stack = vec![(0_u64, model.initial())];
+    while let Some((done, state)) = stack.pop() {
+        let left = |op: &usize| done >> op & 1 == 0;
+        let limit = (0..part.len())
+            .filter(left)
+            .map(|op| part.returns[op])
+            .min();
+        if limit.is_none_or(|limit| limit == NEVER) {
+            return true;
+        }
+        let before = tried.len();
+        if tried.intern((done, state.clone())) as usize != before {
+            continue;
+        }
+        for op in (0..part.len()).filter(left) {
+            if part.calls[op] < limit.unwrap()
+                && let Some(next) = model.step(&state, &part.ops[op])
+            {
+                stack.push((done | 1 << op, next));
+            }
+        }
+    }
+    false
+}
+
+/// Compares the engine, without its shortcuts, and the shortcuts with the plain search.
+#[track_caller]
+fn compare_longer<M: Model, F: FnMut(&mut Numbers) -> (&'static str, Value, Value)>(
+    model: &M,
+    seed: u64,
+    ops: u64,
+    object: impl Fn() -> F,
+) {
+    let mut numbers = Numbers::new(seed);
+    let (mut linearizable, mut count) = (0, 0);
+    while count < COUNT / 20 {
+        let history = random_history(&mut numbers, (ops, 60), object());
+        let parts = parts(model, &history, View::ALL).unwrap();
+        let Some(part) = parts.first() else { continue };
+        count += 1;
+        let expected = plain_search(model, part);
+        linearizable += u64::from(expected);
+        let mut never = || false;
+        let mut limits = Limits {
+            configurations: 10_000_000,
+            late: &mut never,
+        };
+        match search(model, part, &mut limits) {
+            Found::Order(order) => {
+                assert!(expected, "{}", history.to_edn());
+                let ids: Vec<u32> = order.iter().map(|op| part.ids[*op as usize]).collect();
+                assert_witness(model, part, &ids);
+            }
+            Found::Stuck(_) => assert!(!expected, "{}", history.to_edn()),
+            Found::Spent(_) | Found::Late(_) => panic!("{}", history.to_edn()),
+        }
+        match model.shortcut(part) {
+            Shortcut::Linearizable(_) => assert!(expected, "{}", history.to_edn()),
+            Shortcut::Violation => assert!(!expected, "{}", history.to_edn()),
+            Shortcut::Ambiguous => {}
+        }
+    }
+    assert!(linearizable > count / 50, "{linearizable} of {count}");
+    assert!(linearizable < count * 49 / 50, "{linearizable} of {count}");
+}
+
+#[test]
+fn longer_histories_are_as_by_a_plain_search() {
+    let pick = |n: &mut Numbers, below| i64::try_from(n.below(below)).unwrap();
+    // Objects that do what is asked when they are asked, so that many histories are right.
+    let register = Register::new()
+        .with_failed_cas(OnFail::Refused)
+        .with_initial(0);
+    compare_longer(&register, 20, 24, || {
+        let mut value = 0;
+        move |n| match n.below(8) {
+            0..=2 => ("read", Value::Nil, Value::from(value)),
+            3 | 4 => {
+                value = pick(n, 3);
+                ("write", Value::from(value), Value::Nil)
+            }
+            _ => {
+                let from = value;
+                value = pick(n, 3);
+                ("cas", Value::from([from, value]), Value::Nil)
+            }
+        }
+    });
+    let letter = |n: &mut Numbers| ["a", "b"][usize::try_from(n.below(2)).unwrap()];
+    compare_longer(&Kv::new(), 21, 20, || {
+        let mut text = String::new();
+        move |n| match n.below(8) {
+            0..=2 => ("get", Value::Nil, Value::from(&*text)),
+            3 => {
+                letter(n).clone_into(&mut text);
+                ("put", Value::from(&*text), Value::Nil)
+            }
+            _ => {
+                let value = letter(n);
+                text += value;
+                ("append", Value::from(value), Value::Nil)
+            }
+        }
+    });
+    compare_longer(&Queue, 22, 20, || {
+        let mut into = 0;
+        let mut held = std::collections::VecDeque::new();
+        move |n| {
+            if n.below(2) == 0 {
+                into += 1;
+                held.push_back(into);
+                ("enqueue", Value::from(into), Value::Nil)
+            } else {
+                ("dequeue", Value::Nil, Value::from(held.pop_front()))
+            }
+        }
+    });
+    compare_longer(&Counter, 23, 20, || {
+        let mut sum = 0;
+        move |n| match n.below(3) {
+            0 => ("read", Value::Nil, Value::from(sum)),
+            _ => {
+                let add = 1 + pick(n, 2);
+                sum += add;
+                ("add", Value::from(add), Value::Nil)
+            }
+        }
+    });
 }
