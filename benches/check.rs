@@ -99,8 +99,8 @@ fn porcupine(_: &mut Criterion) {
     );
 }
 
-/// A register that takes each operation of ten clients at some time between its call and its return;
-/// writes of so many values, or each of its own, so many of which crash.
+/// A register that takes each operation of ten clients at some time between its call and its
+/// return; writes of so many values, or each of its own, so many of which crash.
 fn register(operations: usize, values: Option<usize>, crashes: usize) -> History {
     #[derive(Clone, Copy)]
     enum Does {

@@ -1,4 +1,5 @@
-//! A file judged from its text: what `cargo stormglass check` prints, and with which status it ends.
+//! A file judged from its text: what `cargo stormglass check` prints, and with which status it
+//! ends.
 
 use core::fmt::Write as _;
 
@@ -82,7 +83,8 @@ pub struct Judgement {
     /// For a terminal; the last line begins with `linearizable`, `violation` or `unknown`, for
     /// transactions with `valid` or `invalid`, or with `malformed`.
     pub text: String,
-    /// 0 if the promise is kept, 100 if not, 5 if nobody knows, 96 for a malformed file or question.
+    /// 0 if the promise is kept, 100 if not, 5 if nobody knows, 96 for a malformed file or
+    /// question.
     pub status: u8,
     /// The history and why it is none that the model allows, to be drawn.
     pub drawing: Option<(History, Explanation)>,

@@ -5,7 +5,8 @@
 //!
 //! | question | judge |
 //! |---|---|
-//! | Could overlapping operations have happened one at a time? | [`check_linearizable`] with a [`Model`] |
+//! | Could overlapping operations have happened one at a time? | [`check_linearizable`] with a
+//! [`Model`] |
 //! | Which isolation level do transactions have? | [`check_transactions`] |
 //! | Does a workload keep its own property? | `check_bank`, `check_set_full`, and so on |
 

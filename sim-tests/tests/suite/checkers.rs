@@ -124,7 +124,7 @@ impl Clients {
                         self.recorder.invoke(process, "read", (), now);
                     }
                 }
-                (Some((true, value)), false) if crashed < crashes && self.below(10) == 0 => {
+                (Some((true, value)), false) if crashed < crashes && self.below(6) == 0 => {
                     crashed += 1;
                     if self.below(2) == 0 {
                         self.value = value;

@@ -1,7 +1,7 @@
 //! The log of Jepsen's etcd test.
 //!
-//! Operations are `:read`, `:write` and `:cas` on one register. A `:fail :cas` was done and compared
-//! false; a `:fail` with `:timed-out` tells nothing, and neither does `:info`.
+//! Operations are `:read`, `:write` and `:cas` on one register. A `:fail :cas` was done and
+//! compared false; a `:fail` with `:timed-out` tells nothing, and neither does `:info`.
 
 use std::fmt::Write as _;
 

@@ -245,8 +245,8 @@ impl History {
         }
     }
 
-    /// Reads JSON Lines, the native form: one object a line with `process`, `type` (`invoke`,
-    /// `ok`, `fail`, `info`), `f`, and where they are known `key`, `value`, `time` (nanoseconds) and
+    /// Reads JSON Lines, the native form: one object a line with `process`, `type` (`invoke`, `ok`,
+    /// `fail`, `info`), `f`, and where they are known `key`, `value`, `time` (nanoseconds) and
     /// `index`. A process that is text, such as `"nemesis"`, is no client; its lines are marks.
     ///
     /// # Errors
@@ -273,9 +273,10 @@ impl History {
         etcd::read(text)
     }
 
-    /// The same history with its keys apart, if they are in its values: in tests of independent keys
-    /// Jepsen makes every value a pair of the key and the value proper. It is taken for such a one if
-    /// it has no other keys, all its values are pairs, and it has a read that asks `[key nil]`.
+    /// The same history with its keys apart, if they are in its values: in tests of independent
+    /// keys Jepsen makes every value a pair of the key and the value proper. It is taken for such a
+    /// one if it has no other keys, all its values are pairs, and it has a read that asks `[key
+    /// nil]`.
     #[must_use]
     pub fn with_keys_apart(mut self) -> Self {
         let pair = |event: &Event| {

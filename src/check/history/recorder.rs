@@ -8,8 +8,8 @@ use crate::kernel::SimTime;
 /// Records what simulated clients ask and are told.
 ///
 /// Each call costs the move of its values and no more. A client that does not know whether its
-/// operation took place calls [`info`](Self::info), which ends its process; it carries on as another,
-/// from [`next_process`](Self::next_process).
+/// operation took place calls [`info`](Self::info), which ends its process; it carries on as
+/// another, from [`next_process`](Self::next_process).
 ///
 /// ```
 /// use stormglass::check::{Recorder, Value};

@@ -4,7 +4,9 @@ use super::*;
 
 const EDN: &str = r#"; a comment
 {:process 0, :type :invoke, :f :append, :key "0", :value "x 0 0 y"}
-#jepsen.history.Op{:index 1, :time 12, :type :ok, :process 0, :f :append, :key "0", :value "\u0041\n", :error [:a {:b #{1 2}}]}
+#jepsen.history.Op{:index 1, :time 12, :type :ok, :process 0, :f :append, :key "0",
+  :value "\u0041\n",
+  :error [:a {:b #{1 2}}]}
 {:process :nemesis, :type :info, :f :start-partition, :value {"n1" ["n2"]}, :time 13}
 {:type :invoke, :process 1, :f :txn, :value [[:r 1 nil] [:append 2 -7]]} #_{:no 1}
 {:type :info, :process 1, :f :txn, :value nil}

@@ -1,11 +1,11 @@
 //! Why a history is not linearizable, in as few operations as it takes.
 //!
-//! First the shortest prefix that has no order, by halving: if a prefix has none, no longer one has.
-//! Then fewer operations, by delta debugging (Zeller & Hildebrandt, "Simplifying and isolating
+//! First the shortest prefix that has no order, by halving: if a prefix has none, no longer one
+//! has. Then fewer operations, by delta debugging (Zeller & Hildebrandt, "Simplifying and isolating
 //! failure-inducing input", IEEE TSE 28, 2002, section 3): of more and more of them it is said that
 //! nobody knows how they ended. What is left is 1-minimal: without the end of any one of them there
-//! is an order. An operation is not taken out of the history, for without its write a read would be a
-//! violation of another kind; it may just happen at any time after its call, or never.
+//! is an order. An operation is not taken out of the history, for without its write a read would be
+//! a violation of another kind; it may just happen at any time after its call, or never.
 //!
 //! What ended last is tried first, since a violation rarely reaches far back. Cost: some dozens of
 //! judgements of the whole history; of a million operations, about ten seconds.

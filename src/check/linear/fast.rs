@@ -1,8 +1,8 @@
 //! Verdicts without a search, for histories in which it is plain who wrote what.
 //!
 //! Blocks and zones: Gibbons & Korach, "Testing shared memories" (SIAM J. Comput. 26, 1997),
-//! section 4, with blocks of any number of ordered groups in place of a write and its reads, so that
-//! they serve compare-and-set, appends and sets too. Queues: Henzinger, Sezgin & Vafeiadis,
+//! section 4, with blocks of any number of ordered groups in place of a write and its reads, so
+//! that they serve compare-and-set, appends and sets too. Queues: Henzinger, Sezgin & Vafeiadis,
 //! "Aspect-oriented linearizability proofs" (CONCUR 2013), section 3.
 //!
 //! All take time n log n and memory n. They decide; what they cannot decide they say to be
@@ -51,8 +51,8 @@ impl Blocks {
         self.starts.push(number(self.ops.len()));
     }
 
-    /// Adds the next operation of the block. Those of a group, whose order is open, are added in the
-    /// order of their calls.
+    /// Adds the next operation of the block. Those of a group, whose order is open, are added in
+    /// the order of their calls.
     pub fn op(&mut self, op: u32) {
         self.ops.push(op);
     }

@@ -9,6 +9,7 @@
 //! A verdict is about the clients that were recorded. What nobody read may be lost unseen, and a
 //! model that knows less than the object does (such as one without expiry) gives false alarms.
 
+mod configuration;
 mod explain;
 mod fast;
 mod frontier;
@@ -35,7 +36,8 @@ pub struct Budget<'a> {
     /// So many configurations for each object. It is counted, not timed: the same history has the
     /// same verdict everywhere. A configuration takes about a tenth of a microsecond and 64 bytes.
     pub configurations: u64,
-    /// Whether the time is over: asked every few thousand configurations. The caller owns the clock.
+    /// Whether the time is over: asked every few thousand configurations. The caller owns the
+    /// clock.
     pub late: Option<&'a mut dyn FnMut() -> bool>,
 }
 

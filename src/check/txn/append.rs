@@ -1,9 +1,9 @@
 //! Transactions that append to lists and read them.
 //!
 //! Kingsbury & Alvaro, "Elle: inferring isolation anomalies from experimental observations" (VLDB
-//! 2020), sections 4 and 5: a list tells the order of all versions before it, so the longest read of
-//! a key gives its order of versions, and all dependencies follow from it. Linear in the lengths of
-//! the reads.
+//! 2020), sections 4 and 5: a list tells the order of all versions before it, so the longest read
+//! of a key gives its order of versions, and all dependencies follow from it. Linear in the lengths
+//! of the reads.
 
 use super::history::{NIL, Status, Transactions, What};
 use super::models::Class;

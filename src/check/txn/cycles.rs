@@ -2,13 +2,13 @@
 //!
 //! Adya, "Weak consistency" (MIT thesis, 1999), sections 3.1 and 4.2: G0 is a cycle of `ww` edges,
 //! G1c one of `ww` and `wr`, G-single one with one `rw`, G2-item one with any. Cerone & Gotsman,
-//! "Analysing snapshot isolation" (J. ACM 65, 2018), theorem 9: a cycle in which no two `rw` follow one
-//! another violates snapshot isolation. Each again with edges of processes and of real time.
+//! "Analysing snapshot isolation" (J. ACM 65, 2018), theorem 9: a cycle in which no two `rw` follow
+//! one another violates snapshot isolation. Each again with edges of processes and of real time.
 //!
 //! One pass over all edges finds that there is no cycle, in linear time. Where there are some, each
 //! component is searched for the weakest of each form; `G-single` and `G-nonadjacent` may need a
-//! search for each `rw` edge of a component, which is bounded: past the bound a component is told by
-//! the first cycle that is found in it, classified as what it is.
+//! search for each `rw` edge of a component, which is bounded: past the bound a component is told
+//! by the first cycle that is found in it, classified as what it is.
 
 use super::graph::{Cycles, Edge, Graph, MoreRw, NONE, Wanted, kind};
 use super::models::{Class, Strength};
@@ -27,8 +27,8 @@ const TRIES_MAX: usize = 64;
 /// So many components are told of.
 const COMPONENTS_MAX: u32 = 64;
 
-/// The cycles of a graph, of each component the weakest of each form. `nodes` are transactions up to
-/// `transactions`, and ends of transactions from there on.
+/// The cycles of a graph, of each component the weakest of each form. `nodes` are transactions up
+/// to `transactions`, and ends of transactions from there on.
 pub(super) fn find(nodes: u32, transactions: u32, edges: &[Edge]) -> Vec<Cycle> {
     let graph = Graph::new(nodes, edges);
     let (all, count) = graph.components(kind::ALL, None);

@@ -99,9 +99,9 @@ pub fn check_transactions(txns: &Transactions) -> Result<Isolated, Malformed> {
     check(txns, None)
 }
 
-/// Judges transactions whose order of commits is known, as in a simulation: for each transaction its
-/// place in the order, `u32::MAX` if it was not committed. Registers then have all their versions in
-/// order, and blind writes are judged too.
+/// Judges transactions whose order of commits is known, as in a simulation: for each transaction
+/// its place in the order, `u32::MAX` if it was not committed. Registers then have all their
+/// versions in order, and blind writes are judged too.
 ///
 /// # Errors
 /// As [`check_transactions`].
@@ -123,8 +123,8 @@ fn check(txns: &Transactions, commits: Option<&[u32]>) -> Result<Isolated, Malfo
     })
 }
 
-/// What was inferred from the values: what is wrong already, the dependencies, and the versions that
-/// explain them.
+/// What was inferred from the values: what is wrong already, the dependencies, and the versions
+/// that explain them.
 struct Inferred<V> {
     findings: Findings,
     edges: Vec<Edge>,

@@ -118,8 +118,8 @@ impl Registers {
         }
     }
 
-    /// The write that a transaction read, [`NIL`] for the initial nil; `None` if it was of nobody in
-    /// the graph.
+    /// The write that a transaction read, [`NIL`] for the initial nil; `None` if it was of nobody
+    /// in the graph.
     fn judge_read(
         &self,
         txns: &Transactions,

@@ -348,7 +348,8 @@ const PLANTS: &[Plant] = {
             ("[append x 1] [r y [2]]", Ok), ("[append y 2] [r x [1]]", Ok)] },
         Plant { class: Class::DirtyUpdate, strength: Plain, workload: ListAppend, order: AT_ONCE,
             txns: &[("[append x 1]", Fail), ("[append x 2]", Ok), ("[r x [1 2]]", Ok)] },
-        Plant { class: Class::Garbage, strength: Plain, workload: ListAppend, order: AT_ONCE, txns: &[
+        Plant { class: Class::Garbage, strength: Plain, workload: ListAppend,
+            order: AT_ONCE, txns: &[
             ("[r x [7]]", Ok)] },
         Plant { class: Class::Duplicate, strength: Plain, workload: ListAppend, order: AT_ONCE,
             txns: &[("[append x 1]", Ok), ("[r x [1 1]]", Ok)] },
@@ -360,14 +361,18 @@ const PLANTS: &[Plant] = {
         Plant { class: Class::LostUpdate, strength: Plain, workload: ListAppend, order: AT_ONCE,
             txns: &[("[r x []] [append x 1]", Ok), ("[r x []] [append x 2]", Ok),
             ("[r x [1 2]]", Ok)] },
-        Plant { class: Class::GSingle, strength: Plain, workload: ListAppend, order: AT_ONCE, txns: &[
+        Plant { class: Class::GSingle, strength: Plain, workload: ListAppend,
+            order: AT_ONCE, txns: &[
             ("[append x 1] [append y 2]", Ok), ("[r x [1]] [r y []]", Ok), ("[r y [2]]", Ok)] },
         Plant { class: Class::GNonadjacent, strength: Plain, workload: ListAppend, order: AT_ONCE,
             txns: &[("[append x 1]", Ok), ("[append y 2]", Ok),
             ("[r x [1]] [r y []]", Ok), ("[r x []] [r y [2]]", Ok)] },
-        Plant { class: Class::G2Item, strength: Plain, workload: ListAppend, order: AT_ONCE, txns: &[
-            ("[r x []] [append y 1]", Ok), ("[r y []] [append x 2]", Ok), ("[r x [2]] [r y [1]]", Ok)] },
-        Plant { class: Class::G0, strength: RealTime, workload: ListAppend, order: "aabbcc", txns: &[
+        Plant { class: Class::G2Item, strength: Plain, workload: ListAppend,
+            order: AT_ONCE, txns: &[
+            ("[r x []] [append y 1]", Ok), ("[r y []] [append x 2]", Ok),
+            ("[r x [2]] [r y [1]]", Ok)] },
+        Plant { class: Class::G0, strength: RealTime, workload: ListAppend,
+            order: "aabbcc", txns: &[
             ("[append x 1]", Ok), ("[append x 2]", Ok), ("[r x [2 1]]", Ok)] },
         Plant { class: Class::G1c, strength: RealTime, workload: ListAppend, order: "bbaa", txns: &[
             ("[append x 1]", Ok), ("[r x [1]]", Ok)] },
@@ -381,18 +386,21 @@ const PLANTS: &[Plant] = {
             ("[w x 1] [w x 2]", Ok), ("[r x 1]", Ok)] },
         Plant { class: Class::G1c, strength: Plain, workload: RwRegister, order: AT_ONCE, txns: &[
             ("[w x 1] [r y 2]", Ok), ("[w y 2] [r x 1]", Ok)] },
-        Plant { class: Class::Garbage, strength: Plain, workload: RwRegister, order: AT_ONCE, txns: &[
+        Plant { class: Class::Garbage, strength: Plain, workload: RwRegister,
+            order: AT_ONCE, txns: &[
             ("[r x 7]", Ok)] },
         Plant { class: Class::Internal, strength: Plain, workload: RwRegister, order: AT_ONCE,
             txns: &[("[w x 1] [r x nil]", Ok)] },
         Plant { class: Class::LostUpdate, strength: Plain, workload: RwRegister, order: AT_ONCE,
             txns: &[("[w x 1]", Ok), ("[r x 1] [w x 2]", Ok), ("[r x 1] [w x 3]", Ok)] },
-        Plant { class: Class::GSingle, strength: Plain, workload: RwRegister, order: AT_ONCE, txns: &[
+        Plant { class: Class::GSingle, strength: Plain, workload: RwRegister,
+            order: AT_ONCE, txns: &[
             ("[w x 1] [w y 2]", Ok), ("[r x 1] [r y nil]", Ok)] },
         Plant { class: Class::GNonadjacent, strength: Plain, workload: RwRegister, order: AT_ONCE,
             txns: &[("[w x 1]", Ok), ("[w y 2]", Ok),
             ("[r x 1] [r y nil]", Ok), ("[r x nil] [r y 2]", Ok)] },
-        Plant { class: Class::G2Item, strength: Plain, workload: RwRegister, order: AT_ONCE, txns: &[
+        Plant { class: Class::G2Item, strength: Plain, workload: RwRegister,
+            order: AT_ONCE, txns: &[
             ("[r x nil] [w y 1]", Ok), ("[r y nil] [w x 2]", Ok)] },
         Plant { class: Class::G1c, strength: RealTime, workload: RwRegister, order: "bbaa", txns: &[
             ("[w x 1]", Ok), ("[r x 1]", Ok)] },

@@ -1,9 +1,9 @@
 //! Transactions whose commits are known: judged by doing them again.
 //!
-//! Where a simulator tells when each transaction took its snapshot and when it was committed, nothing
-//! need be inferred: a serializable history is one whose reads come out the same when its
-//! transactions are done one after the other in the order of commits. Linear in steps, but for lists,
-//! whose reads are compared in full.
+//! Where a simulator tells when each transaction took its snapshot and when it was committed,
+//! nothing need be inferred: a serializable history is one whose reads come out the same when its
+//! transactions are done one after the other in the order of commits. Linear in steps, but for
+//! lists, whose reads are compared in full.
 
 use super::history::{NIL, Status, Transactions, What};
 use crate::check::table::number;
@@ -31,7 +31,8 @@ pub struct Mismatch {
 ///
 /// Each reads what the first `saw` commits left, and its own writes. With `saw` the number of all
 /// commits before it, what passes is serializable; with snapshots, what passes and has no two
-/// concurrent writers of a key, which is checked too, is snapshot isolated (Adya 1999, section 4.3).
+/// concurrent writers of a key, which is checked too, is snapshot isolated (Adya 1999, section
+/// 4.3).
 ///
 /// # Errors
 /// The first mismatch; also a committed transaction that is not in the order.

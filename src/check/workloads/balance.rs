@@ -28,13 +28,13 @@ struct Count {
 
 const HELP: &str = "a drain gives a list of values";
 
-/// Judges the workload `total-queue`: `enqueue`, `dequeue`, and `drain`, whose answer is a list of all
-/// that was left. Every value that was acknowledged must come out, none more often than it may have
-/// gone in. Order does not matter.
+/// Judges the workload `total-queue`: `enqueue`, `dequeue`, and `drain`, whose answer is a list of
+/// all that was left. Every value that was acknowledged must come out, none more often than it may
+/// have gone in. Order does not matter.
 ///
 /// A value is *lost* if it never came out though it was acknowledged (if nothing drained the queue
-/// at the end, that means nothing), *unexpected* if nobody tried to put it in, *duplicated* if it came
-/// out more often than it was tried.
+/// at the end, that means nothing), *unexpected* if nobody tried to put it in, *duplicated* if it
+/// came out more often than it was tried.
 ///
 /// Blind spots: a dequeue of unknown outcome may have taken a value with it; then that many losses
 /// are excused.

@@ -16,8 +16,8 @@ pub struct Bank {
 
 const HELP: &str = "a read gives a map of accounts to whole numbers";
 
-/// Judges the workload `bank`: `transfer`s between accounts, and `read`s of all, whose answer is a map
-/// from account to balance. Each read must have the right accounts and the right total, and no
+/// Judges the workload `bank`: `transfer`s between accounts, and `read`s of all, whose answer is a
+/// map from account to balance. Each read must have the right accounts and the right total, and no
 /// negative balance unless that is allowed.
 ///
 /// Blind spots: a transfer that is lost or done twice keeps the total; only torn ones change it.

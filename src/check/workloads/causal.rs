@@ -7,8 +7,8 @@ use crate::check::history::{History, Malformed, Value};
 
 const HELP: &str = "a read gives a whole number, or nil for none";
 
-/// Judges the workload `monotonic`: a value that only grows, such as a counter or a log's length, is
-/// `read`; of each key, no process may see less than it saw before.
+/// Judges the workload `monotonic`: a value that only grows, such as a counter or a log's length,
+/// is `read`; of each key, no process may see less than it saw before.
 ///
 /// Blind spots: it says nothing of what different processes see.
 ///
@@ -33,9 +33,10 @@ pub fn check_monotonic(history: &History) -> Result<Vec<Fault>, Malformed> {
     Ok(faults)
 }
 
-/// Judges the workload `causal-reverse`: blind `write`s of unique values, and `read`s that give a list
-/// of those that are there. If a read has a value, it must have each whose write was acknowledged
-/// before that value's write began: an effect is not seen without its cause (Lamport 1978).
+/// Judges the workload `causal-reverse`: blind `write`s of unique values, and `read`s that give a
+/// list of those that are there. If a read has a value, it must have each whose write was
+/// acknowledged before that value's write began: an effect is not seen without its cause (Lamport
+/// 1978).
 ///
 /// For each read, the value whose write began last decides: it must have all that were acknowledged
 /// before. Time: n log n, and for each read the values that may be missing.

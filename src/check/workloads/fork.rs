@@ -5,14 +5,15 @@ use crate::check::history::{History, Malformed, Value};
 
 const HELP: &str = "a read gives a list of steps [r key value], with nil for what is not there";
 
-/// Judges the workload `long-fork`: single writes to keys that are nil before, each key written once,
-/// and `read`s of several keys at once, whose answer is a list of steps `[r key value]`. Two reads of
-/// the same keys must be comparable: one sees all that the other sees. A pair of which each lacks what
-/// the other has is a long fork, which parallel snapshot isolation allows and snapshot isolation
-/// does not (Sovran et al., "Transactional storage for geo-replicated systems", SOSP 2011, section 3).
+/// Judges the workload `long-fork`: single writes to keys that are nil before, each key written
+/// once, and `read`s of several keys at once, whose answer is a list of steps `[r key value]`. Two
+/// reads of the same keys must be comparable: one sees all that the other sees. A pair of which
+/// each lacks what the other has is a long fork, which parallel snapshot isolation allows and
+/// snapshot isolation does not (Sovran et al., "Transactional storage for geo-replicated systems",
+/// SOSP 2011, section 3).
 ///
-/// Reads are sorted by how much they see; if any two fork, two neighbours in this order do. Time n log n
-/// for each group of keys.
+/// Reads are sorted by how much they see; if any two fork, two neighbours in this order do. Time n
+/// log n for each group of keys.
 ///
 /// # Errors
 /// If a read has another form.

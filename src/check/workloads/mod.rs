@@ -1,7 +1,7 @@
 //! Judges of single workloads: one pass over a history each, for a property that needs no search.
 //!
-//! The workloads and their names are those of Jepsen's tests (`jepsen.checker`, `jepsen.tests`). All
-//! take time n log n or less in the lengths of values, and each tells what it cannot see.
+//! The workloads and their names are those of Jepsen's tests (`jepsen.checker`, `jepsen.tests`).
+//! All take time n log n or less in the lengths of values, and each tells what it cannot see.
 
 mod balance;
 mod bank;

@@ -4,7 +4,8 @@ use super::{Asked, Fault};
 use crate::check::history::{History, Value};
 use crate::check::table::Interner;
 
-/// Judges the workload `unique-ids`: each value that an operation `generate` gave must be given once.
+/// Judges the workload `unique-ids`: each value that an operation `generate` gave must be given
+/// once.
 ///
 /// Blind spots: what was given to those who never heard of it.
 #[must_use]

@@ -34,10 +34,10 @@ const HELP: &str = "a read gives a list of elements";
 
 /// Judges the workload `set-full`: `add` of unique elements, and `read`s of all.
 ///
-/// An element is known when its addition was acknowledged or a read had it. It is *lost* if the last
-/// read that began after that lacks it; *stale* if one lacks it and a later one has it, which is a
-/// fault only if `linearizable` reads are promised; *unexpected* if a read has it that nobody added,
-/// or before it was added.
+/// An element is known when its addition was acknowledged or a read had it. It is *lost* if the
+/// last read that began after that lacks it; *stale* if one lacks it and a later one has it, which
+/// is a fault only if `linearizable` reads are promised; *unexpected* if a read has it that nobody
+/// added, or before it was added.
 ///
 /// Time: the sum of the lengths of reads, and for each read the elements that it may lack.
 ///

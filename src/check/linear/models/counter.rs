@@ -9,8 +9,8 @@ use crate::check::linear::{Call, Effect, Model, NEVER, Outcome, Part, Shortcut};
 /// Operations: `add` of a number, which may be negative; `read`, whose answer is the sum.
 ///
 /// Without a search: a read outside the bounds of what may have been added is a violation. What is
-/// within them needs the search, which is short if the numbers added are few: equal ones are done in
-/// the order of their returns.
+/// within them needs the search, which is short if the numbers added are few: equal ones are done
+/// in the order of their returns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counter;
 
@@ -105,8 +105,8 @@ fn bounds_hold(part: &Part<CounterOp>) -> bool {
     }
     changes.sort_unstable();
     let range = i128::from(i64::MIN)..=i128::from(i64::MAX);
-    // A read's bounds are those of the wrong side of its interval: what a sure addition of a positive
-    // number gave before its call, what a possible one may give before its return.
+    // A read's bounds are those of the wrong side of its interval: what a sure addition of a
+    // positive number gave before its call, what a possible one may give before its return.
     let (mut sure, mut possible) = (Sums::default(), Sums::default());
     for (time, lower, upper) in changes {
         sure.push(time, lower.max(0), upper.min(0));

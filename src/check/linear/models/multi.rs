@@ -8,8 +8,8 @@ use crate::check::linear::{Call, Effect, Model, Outcome};
 
 /// Registers by key, each nil in the beginning.
 ///
-/// Operations: `txn`, `read` or `write` of a list of steps `[f, key, value]`, where `f` is `read` or
-/// `r`, `write` or `w`; all steps of one operation happen at once, one after the other.
+/// Operations: `txn`, `read` or `write` of a list of steps `[f, key, value]`, where `f` is `read`
+/// or `r`, `write` or `w`; all steps of one operation happen at once, one after the other.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MultiRegister;
 

@@ -7,7 +7,8 @@ use crate::check::table::Interner;
 
 /// A queue of values, empty in the beginning.
 ///
-/// Operations: `enqueue` of a value; `dequeue`, whose answer is the value, or nil if there was none.
+/// Operations: `enqueue` of a value; `dequeue`, whose answer is the value, or nil if there was
+/// none.
 ///
 /// Without a search (Henzinger, Sezgin & Vafeiadis 2013, section 3): histories in which each value
 /// is put in once, and no dequeue finds the queue empty or has an unknown outcome.

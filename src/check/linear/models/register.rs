@@ -35,8 +35,8 @@ impl Register {
         self
     }
 
-    /// The same, with another meaning of a `fail` of `cas`: that it was compared and refused is what
-    /// the etcd log says.
+    /// The same, with another meaning of a `fail` of `cas`: that it was compared and refused is
+    /// what the etcd log says.
     #[must_use]
     pub fn with_failed_cas(mut self, meaning: OnFail) -> Self {
         self.refused = meaning;
