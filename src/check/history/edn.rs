@@ -4,6 +4,7 @@
 //! maps, tags (which are dropped), discards and comments (<https://github.com/edn-format/edn>).
 //! A top-level vector or list around all events is looked through.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::{Event, History, Item, Kind, Malformed, Mark, Value, name_of};
@@ -94,9 +95,16 @@ impl<'a> EdnReader<'a> {
                 None => return Err(self.fault("the map does not end", "close it by `}`")),
                 Some(_) => {}
             }
-            let name = match self.value(0)? {
-                Value::Text(name) => name,
-                other => return Err(self.fault(format!("{other} is no name of a field"), VALID)),
+            let name = if self.peek() == Some(b':') {
+                self.at += 1;
+                String::from_utf8_lossy(self.word())
+            } else {
+                match self.value(0)? {
+                    Value::Text(name) => Cow::Owned(name.into_string()),
+                    other => {
+                        return Err(self.fault(format!("{other} is no name of a field"), VALID));
+                    }
+                }
             };
             self.skip_space()?;
             if self.peek() == Some(b'}') {
@@ -322,22 +330,40 @@ impl<'a> EdnReader<'a> {
 
 /// The fields of an event, as far as they are known.
 #[derive(Default)]
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
     pub(super) process: Option<Value>,
-    pub(super) kind: Option<Value>,
-    pub(super) f: Option<Value>,
+    pub(super) kind: Option<Cow<'a, str>>,
+    pub(super) f: Option<Cow<'a, str>>,
     pub(super) key: Option<Value>,
     pub(super) value: Value,
     pub(super) time: Option<Value>,
     pub(super) index: Option<Value>,
 }
 
-impl Fields {
+impl Fields<'_> {
     fn set(&mut self, name: &str, value: Value) -> Result<(), Malformed> {
+        let twice = || Malformed::new(format!("`{name}` is there twice"), "remove one");
         let field = match name {
             "process" => &mut self.process,
-            "type" => &mut self.kind,
-            "f" => &mut self.f,
+            "type" | "f" => {
+                let word = match value {
+                    Value::Text(word) => Cow::Owned(word.into_string()),
+                    Value::Nil => return Ok(()),
+                    other => {
+                        let reason = format!("`{name}` is {other}");
+                        return Err(Malformed::new(reason, "it is a name, such as :read"));
+                    }
+                };
+                let field = if name == "f" {
+                    &mut self.f
+                } else {
+                    &mut self.kind
+                };
+                return match field.replace(word) {
+                    None => Ok(()),
+                    Some(_) => Err(twice()),
+                };
+            }
             "key" => &mut self.key,
             "time" => &mut self.time,
             "index" => &mut self.index,
@@ -348,26 +374,15 @@ impl Fields {
             // Errors, logs and what else tests write.
             _ => return Ok(()),
         };
-        if field.is_some() {
-            return Err(Malformed::new(
-                format!("`{name}` is there twice"),
-                "remove one",
-            ));
+        match field.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(twice()),
         }
-        *field = Some(value);
-        Ok(())
     }
 
     /// The event or mark that they are of.
     pub(super) fn item(self) -> Result<Item, Malformed> {
-        let f = match self.f {
-            Some(Value::Text(f)) => name_of(&f),
-            None | Some(Value::Nil) => "".into(),
-            Some(other) => {
-                let reason = format!("`f` is {other}");
-                return Err(Malformed::new(reason, "`f` is a name, such as read"));
-            }
-        };
+        let f = self.f.map_or(Cow::Borrowed(""), |f| name_of(&f));
         let time = match self.time {
             None | Some(Value::Nil) => SimTime::ZERO,
             // Jepsen's first events may be before its zero.
@@ -395,17 +410,10 @@ impl Fields {
             _ => return Err(Malformed::new("an event has no `process`", VALID)),
         };
         let kind = match self.kind {
-            Some(Value::Text(kind)) => Kind::named(&kind).ok_or_else(|| {
+            Some(kind) => Kind::named(&kind).ok_or_else(|| {
                 let reason = format!("`{kind}` is no type of event");
                 Malformed::new(reason, "types are invoke, ok, fail and info")
             })?,
-            Some(other) => {
-                let reason = format!("{other} is no type of event");
-                return Err(Malformed::new(
-                    reason,
-                    "types are invoke, ok, fail and info",
-                ));
-            }
             None => return Err(Malformed::new("an event has no `type`", VALID)),
         };
         Ok(Item::Event(Event {

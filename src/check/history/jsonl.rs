@@ -1,15 +1,19 @@
 //! JSON Lines, the native form of histories.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::edn::Fields;
 use super::{Event, History, Item, Malformed, Mark, Value};
 
 #[derive(Deserialize)]
-struct Line {
+struct Line<'a> {
     process: Option<Value>,
-    r#type: Option<Value>,
-    f: Option<Value>,
+    #[serde(borrow)]
+    r#type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    f: Option<Cow<'a, str>>,
     key: Option<Value>,
     #[serde(default)]
     value: Value,
@@ -64,7 +68,7 @@ pub(crate) fn for_each(
 }
 
 fn item(line: &str) -> Result<Item, Malformed> {
-    let line: Line = serde_json::from_str(line).map_err(|error| {
+    let line: Line<'_> = serde_json::from_str(line).map_err(|error| {
         let reason = error.to_string();
         // It ends with a line that is always 1 here.
         let reason = reason.split(" at line ").next().unwrap_or(&reason);

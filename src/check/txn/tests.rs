@@ -380,6 +380,15 @@ const PLANTS: &[Plant] = {
             txns: &[("[append x 1]", Ok), ("[r x []]", Ok), ("[r x [1]]", Ok)] },
         Plant { class: Class::GSingle, strength: Session, workload: ListAppend, order: "aabb",
             txns: &[("[append x 1]", Ok), ("[r x []]", Ok)] },
+        Plant { class: Class::G0, strength: Session, workload: ListAppend, order: "aabbcc", txns: &[
+            ("[append x 1]", Ok), ("[append x 2]", Ok), ("[r x [2 1]]", Ok)] },
+        Plant { class: Class::G1c, strength: Session, workload: ListAppend, order: "bbaa", txns: &[
+            ("[append x 1]", Ok), ("[r x [1]]", Ok)] },
+        Plant { class: Class::GNonadjacent, strength: RealTime, workload: ListAppend,
+            order: "bcddaabc", txns: &[("[r x []]", Ok), ("[append x 1]", Ok),
+            ("[r x [1]] [r y []]", Ok), ("[append y 2]", Ok)] },
+        Plant { class: Class::G2Item, strength: RealTime, workload: ListAppend, order: "bccaab",
+            txns: &[("[r x []]", Ok), ("[append x 1] [r y []]", Ok), ("[append y 2]", Ok)] },
         Plant { class: Class::G1a, strength: Plain, workload: RwRegister, order: AT_ONCE, txns: &[
             ("[w x 1]", Fail), ("[r x 1]", Ok)] },
         Plant { class: Class::G1b, strength: Plain, workload: RwRegister, order: AT_ONCE, txns: &[
