@@ -194,10 +194,14 @@ pub struct Passage {
     pub dequeue: Option<u32>,
 }
 
-/// Judges a queue in which each value was put in once, and no dequeue found it empty or is of
-/// unknown outcome. An enqueue of unknown outcome whose value nobody took is left out.
+/// Judges a queue in which each value was put in once, and no dequeue is of unknown outcome. An
+/// enqueue of unknown outcome whose value nobody took is left out; `empties` found nothing.
+///
+/// A moment at which the queue is empty divides the values: those that were there before and those
+/// that come after. It is possible if no value was surely there then, from the return of its
+/// enqueue to the call of its dequeue.
 #[must_use]
-pub fn judge_queue<O>(part: &Part<O>, values: &[Passage]) -> Shortcut {
+pub fn judge_queue<O>(part: &Part<O>, values: &[Passage], empties: &[u32]) -> Shortcut {
     let after_all = u64::from(NEVER) + 1;
     let times = |op: u32| {
         let (call, returns) = (part.calls[op as usize], part.returns[op as usize]);
@@ -218,28 +222,87 @@ pub fn judge_queue<O>(part: &Part<O>, values: &[Passage]) -> Shortcut {
         enqueues.push(in_call, in_return.min(out_return));
         dequeues.push(out_call.max(in_call), out_return);
     }
-    let Some(order) = common_order(&enqueues, &dequeues) else {
+    let Some(moments) = empty_moments(&enqueues, &dequeues, empties.iter().map(|op| times(*op)))
+    else {
         return Shortcut::Violation;
     };
-    let mut placed = Vec::with_capacity(values.len() * 2);
+    divide(&mut enqueues, &mut dequeues, &moments);
+    let Some(order) = common_order(&enqueues, &dequeues) else {
+        return if empties.is_empty() {
+            Shortcut::Violation
+        } else {
+            // With other moments there may be an order.
+            Shortcut::Ambiguous
+        };
+    };
+    let mut placed = Vec::with_capacity(values.len() * 2 + empties.len());
     let (mut last_in, mut last_out) = (0, 0);
     for (seq, value) in (0_u32..).zip(order) {
-        let passage = values[value as usize];
-        last_in = last_in.max(enqueues.calls[value as usize]);
-        last_out = last_out.max(dequeues.calls[value as usize]).max(last_in);
-        if last_in > times(passage.enqueue).1 {
+        let (passage, value) = (values[value as usize], value as usize);
+        last_in = last_in.max(enqueues.calls[value]);
+        last_out = last_out.max(dequeues.calls[value]).max(last_in);
+        if last_in > enqueues.returns[value] || last_out > dequeues.returns[value] {
             return Shortcut::Ambiguous;
         }
         placed.push((last_in, 0, seq, passage.enqueue));
         if let Some(op) = passage.dequeue {
-            if last_out > times(op).1 {
-                return Shortcut::Ambiguous;
-            }
             placed.push((last_out, 1, seq, op));
         }
     }
+    for (moment, op) in moments.iter().zip(empties) {
+        placed.push((*moment, 0, 0, *op));
+    }
     placed.sort_unstable();
     Shortcut::Linearizable(placed.into_iter().map(|(.., op)| op).collect())
+}
+
+/// The first moment within each interval at which no value is surely there: just after an event, as
+/// four times its position and two. `None` if one has no such moment.
+fn empty_moments(
+    enqueues: &Interval,
+    dequeues: &Interval,
+    intervals: impl Iterator<Item = (u64, u64)>,
+) -> Option<Vec<u64>> {
+    // The events after which a value is surely there, first and last; those that meet are joined.
+    let all = enqueues.returns.iter().zip(&dequeues.calls);
+    let mut there: Vec<(u64, u64)> = all
+        .filter(|(first, end)| first < end)
+        .map(|(first, end)| (*first, end - 1))
+        .collect();
+    there.sort_unstable();
+    there.dedup_by(|next, last| {
+        let meets = next.0 <= last.1 + 1;
+        if meets {
+            last.1 = last.1.max(next.1);
+        }
+        meets
+    });
+    intervals
+        .map(|(call, returns)| {
+            let after = there.partition_point(|(first, _)| *first <= call);
+            let cover = there[..after].last().filter(|(_, last)| *last >= call);
+            let moment = cover.map_or(call, |(_, last)| last + 1);
+            (moment < returns).then_some(moment * 4 + 2)
+        })
+        .collect()
+}
+
+/// Divides values by moments at which the queue is empty: cuts their intervals, in quarters of a
+/// position, so that each is on one side of each moment.
+fn divide(enqueues: &mut Interval, dequeues: &mut Interval, moments: &[u64]) {
+    let mut moments = moments.to_vec();
+    moments.sort_unstable();
+    for value in 0..enqueues.calls.len() {
+        // What must be after a moment is; all else is before.
+        let call = dequeues.calls[value] * 4;
+        let before = moments.partition_point(|moment| *moment < call);
+        let from = before.checked_sub(1).map_or(0, |last| moments[last] + 1);
+        let to = moments.get(before).map_or(u64::MAX, |next| next - 1);
+        for interval in [&mut *enqueues, &mut *dequeues] {
+            interval.calls[value] = (interval.calls[value] * 4).max(from);
+            interval.returns[value] = (interval.returns[value] * 4).min(to);
+        }
+    }
 }
 
 /// Intervals by number.

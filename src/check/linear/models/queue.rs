@@ -11,7 +11,7 @@ use crate::check::table::Interner;
 /// none.
 ///
 /// Without a search (Henzinger, Sezgin & Vafeiadis 2013, section 3): histories in which each value
-/// is put in once, and no dequeue finds the queue empty or has an unknown outcome.
+/// is put in once, and no dequeue has an unknown outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Queue;
 
@@ -74,7 +74,10 @@ impl Model for Queue {
     }
 
     fn shortcut(&self, part: &Part<QueueOp>) -> Shortcut {
-        passages(part).map_or_else(|known| known, |values| judge_queue(part, &values))
+        passages(part).map_or_else(
+            |known| known,
+            |(values, empties)| judge_queue(part, &values, &empties),
+        )
     }
 
     fn describe(&self, op: &QueueOp) -> String {
@@ -91,10 +94,11 @@ impl Model for Queue {
     }
 }
 
-/// Who put each value in and who took it.
-fn passages(part: &Part<QueueOp>) -> Result<Vec<Passage>, Shortcut> {
+/// Who put each value in and who took it, and who found none.
+fn passages(part: &Part<QueueOp>) -> Result<(Vec<Passage>, Vec<u32>), Shortcut> {
     let mut values: Interner<&Value> = Interner::default();
     let mut passages: Vec<Passage> = Vec::new();
+    let mut empties = Vec::new();
     for (op, what) in (0..).zip(&part.ops) {
         match what {
             QueueOp::Enqueue(value) => {
@@ -107,7 +111,8 @@ fn passages(part: &Part<QueueOp>) -> Result<Vec<Passage>, Shortcut> {
                 });
             }
             QueueOp::Dequeue(_) => {}
-            QueueOp::Empty | QueueOp::DequeueAny => return Err(Shortcut::Ambiguous),
+            QueueOp::Empty => empties.push(op),
+            QueueOp::DequeueAny => return Err(Shortcut::Ambiguous),
         }
     }
     for (op, what) in (0..).zip(&part.ops) {
@@ -124,5 +129,5 @@ fn passages(part: &Part<QueueOp>) -> Result<Vec<Passage>, Shortcut> {
         }
     }
     passages.retain(|p| p.dequeue.is_some() || !part.is_open(p.enqueue as usize));
-    Ok(passages)
+    Ok((passages, empties))
 }
