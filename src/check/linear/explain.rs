@@ -12,7 +12,7 @@
 
 use super::model::Model;
 use super::part::{NEVER, Part, View, parts};
-use super::search::{DeadEnd, Limits, dead_ends};
+use super::search::{DeadEnd, Found, Limits, dead_ends, search};
 use super::{Budget, Verdict, Violation, check_parts};
 use crate::check::history::{History, Value};
 
@@ -156,8 +156,14 @@ impl<M: Model> Trials<'_, '_, M> {
         });
         let mut ends: Vec<u32> = ends.collect();
         ends.sort_unstable();
-        // The last is known to fail.
         let (mut low, mut high) = (0, ends.len().checked_sub(1)?);
+        // A search comes no farther than a prefix of which the rest is not known.
+        if let Some(stuck) = self.stuck() {
+            low = ends.partition_point(|end| *end < stuck).min(high);
+            if self.fails(None, ends[low]) {
+                return Some(ends[low]);
+            }
+        }
         if !self.fails(None, ends[high]) {
             return None;
         }
@@ -170,6 +176,25 @@ impl<M: Model> Trials<'_, '_, M> {
             }
         }
         Some(ends[high])
+    }
+
+    /// The position after the return that a search could not pass, if it is a short one.
+    fn stuck(&mut self) -> Option<u32> {
+        let view = View {
+            only: Some(self.all),
+            ..View::ALL
+        };
+        let parts = parts(self.model, self.history, view).ok()?;
+        let part = parts.first()?;
+        let mut never = || false;
+        let mut limits = Limits {
+            configurations: 4 * part.len() as u64 + 1_000,
+            late: &mut never,
+        };
+        match search(self.model, part, &mut limits) {
+            Found::Stuck(op) => Some(part.returns[op as usize] + 1),
+            Found::Order(_) | Found::Spent(_) | Found::Late(_) => None,
+        }
     }
 
     /// The operations that ended last before a position, as many as it takes to have no order.
