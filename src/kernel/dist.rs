@@ -188,6 +188,23 @@ impl Distribution {
         }
     }
 
+    /// A duration in the middle of those that are drawn: the median, or near it.
+    #[must_use]
+    pub fn typical(&self) -> Duration {
+        match self {
+            Self::Constant(duration) => *duration,
+            Self::Uniform { min, max } => *min + max.saturating_sub(*min) / 2,
+            // The median is 0.69 of the mean.
+            Self::Exponential { min, mean, max } => min.saturating_add(*mean / 10 * 7).min(*max),
+            Self::LogNormal { median, .. } => *median,
+            Self::Bimodal { fast, .. } => fast.typical(),
+            Self::Compound(parts) => parts
+                .iter()
+                .map(Self::typical)
+                .fold(Duration::ZERO, Duration::saturating_add),
+        }
+    }
+
     /// Checks the parameters, also those of parts.
     ///
     /// # Errors

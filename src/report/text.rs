@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::exec::{Failed, Failure, Policy};
+use crate::explore::{Shrunk, Size};
 use crate::fault::Decisions;
 use crate::kernel::{Kind, NodeId, Record, Ring};
 use crate::sys::EscapeKind;
@@ -16,6 +17,8 @@ pub(crate) struct Report<'a> {
     pub(crate) replay: &'a str,
     /// Where the scenario was saved, or why not.
     pub(crate) saved: &'a str,
+    /// Where it was saved when it had been shrunk, and how much of it is left.
+    pub(crate) shrunk: Option<&'a str>,
     /// The digest of the run.
     pub(crate) first: &'a str,
     /// The digest of its replay.
@@ -50,11 +53,12 @@ impl fmt::Display for Report<'_> {
             format!("  where   {}", self.failed.moment),
             format!("  replay  {}", self.replay),
             format!("  saved   {}", self.saved),
-            format!(
-                "  run     seed {}, {:?} scheduling, digest {}",
-                self.seed, self.policy, self.first
-            ),
         ];
+        lines.extend(self.shrunk.map(|shrunk| format!("  shrunk  {shrunk}")));
+        lines.push(format!(
+            "  run     seed {}, {:?} scheduling, digest {}",
+            self.seed, self.policy, self.first
+        ));
         if let Some(scenario) = self.scenario {
             lines.push(format!("  kept    {scenario}"));
         }
@@ -106,20 +110,12 @@ impl Report<'_> {
 
     /// What went wrong around it, if there was a plan: all of a short one, the size of a long one.
     fn plan(&self, lines: &mut Vec<String>) {
-        let faults: usize = self
-            .decisions
-            .plans
-            .iter()
-            .map(|plan| plan.faults.len())
-            .sum();
-        let workloads = self.decisions.workloads.values();
-        let operations: usize = workloads.map(Vec::len).sum();
-        if faults == 0 && operations == 0 {
+        let size = Size::of(self.decisions);
+        let faults = size.faults;
+        if faults == 0 && size.operations == 0 {
             return;
         }
-        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        let (of_faults, of_operations) = (count(faults, "fault"), count(operations, "operation"));
-        lines.push(format!("  plan    {of_faults}, {of_operations}"));
+        lines.push(format!("  plan    {size}"));
         if (1..=FAULTS).contains(&faults) {
             let tables = self
                 .decisions
@@ -208,6 +204,15 @@ impl Report<'_> {
         lines.push("  last log lines:".to_owned());
         lines.extend(notes.into_iter().map(|(_, text)| format!("    {text}")));
     }
+}
+
+/// How much of a failing run is needed to fail.
+pub(crate) fn needed(shrunk: &Shrunk) -> String {
+    let Shrunk { from, to, runs, .. } = shrunk;
+    format!(
+        "{} of {} faults, {} of {} operations needed ({runs} runs)",
+        to.faults, from.faults, to.operations, from.operations
+    )
 }
 
 /// A record in one line.

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
 use super::doctor::Order;
 use super::worker;
+use crate::kernel::span::Span;
 use crate::sim::Config;
 
 /// What the environment asks for.
@@ -19,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) log: Option<LevelFilter>,
     /// `STORMGLASS_SCENARIO`: replay this file, with its seed, whatever `seeds` says.
     pub(crate) scenario: Option<PathBuf>,
+    /// `STORMGLASS_SHRINK`: make a failure small before it is reported, for at most so long.
+    pub(crate) shrink: Option<Duration>,
     /// The socket of the runner that this process is a worker of, if it is.
     pub(crate) worker: Option<PathBuf>,
     /// How many bytes of memory a worker may use.
@@ -61,15 +65,25 @@ impl Settings {
             Some(path) => format!("STORMGLASS_SCENARIO={}", path.display()),
             None => format!("STORMGLASS_SEED={seed}"),
         };
-        if name.contains(".rs:") {
-            // A plain program: the same arguments again.
-            let arguments: Vec<String> = std::env::args().collect();
-            return format!("{check}{what} {}", arguments.join(" "));
-        }
-        // A workspace may have tests of one name in several packages; cargo and nextest tell which.
-        let package = package().map_or_else(String::new, |package| format!(" -p {package}"));
-        format!("{check}{what} cargo test{package} {name} -- --exact")
+        command(name, &format!("{check}{what}"))
     }
+
+    /// A command that replays a scenario of a test.
+    pub(crate) fn replay_file_command(name: &str, path: &str) -> String {
+        command(name, &format!("STORMGLASS_SCENARIO={path}"))
+    }
+}
+
+/// A command that runs one test with some variables.
+fn command(name: &str, variables: &str) -> String {
+    if name.contains(".rs:") {
+        // A plain program: the same arguments again.
+        let arguments: Vec<String> = std::env::args().collect();
+        return format!("{variables} {}", arguments.join(" "));
+    }
+    // A workspace may have tests of one name in several packages; cargo and nextest tell which.
+    let package = package().map_or_else(String::new, |package| format!(" -p {package}"));
+    format!("{variables} cargo test{package} {name} -- --exact")
 }
 
 /// The settings of this process.
@@ -115,6 +129,19 @@ fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> 
         })?;
         settings.log = Some(level);
     }
+    if let Some(text) = variable("STORMGLASS_SHRINK") {
+        settings.shrink = match (text.as_str(), text.parse::<Span>()) {
+            ("0", _) => None,
+            ("1", _) => Some(SHRINK_FOR),
+            (_, Ok(Span(limit))) => Some(limit),
+            (_, Err(error)) => {
+                return Err(format!(
+                    "STORMGLASS_SHRINK is `{text}`: give 1, 0, or for how long, such as 30s \
+                     ({error})"
+                ));
+            }
+        };
+    }
     settings.scenario = variable("STORMGLASS_SCENARIO").map(PathBuf::from);
     settings.worker = variable(worker::SOCKET).map(PathBuf::from);
     if let Some(text) = variable(worker::MEMORY) {
@@ -127,6 +154,9 @@ fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> 
         .transpose()?;
     Ok(settings)
 }
+
+/// How long a failure is shrunk if the environment does not say.
+const SHRINK_FOR: Duration = Duration::from_secs(60);
 
 fn parse_seeds(text: &str) -> Option<Seeds> {
     let Some((first, end)) = text.split_once("..") else {
@@ -211,6 +241,20 @@ mod tests {
                 ..Settings::default()
             }),
         );
+        for (text, limit) in [
+            ("0", None),
+            ("1", Some(SHRINK_FOR)),
+            ("90s", Some(Duration::from_secs(90))),
+        ] {
+            check(
+                &[("STORMGLASS_SHRINK", text)],
+                Ok(Settings {
+                    shrink: limit,
+                    ..Settings::default()
+                }),
+            );
+        }
+        check(&[("STORMGLASS_SHRINK", "90")], Err("STORMGLASS_SHRINK"));
         check(&[("STORMGLASS_CHECK", "yes")], Err("STORMGLASS_CHECK"));
         check(&[("STORMGLASS_LOG", "loud")], Err("STORMGLASS_LOG"));
     }

@@ -7,6 +7,7 @@
 mod doctor;
 pub(crate) mod env;
 mod scenario;
+mod shrink;
 mod thread;
 pub mod worker;
 
@@ -17,9 +18,11 @@ use std::sync::Arc;
 use futures::future::LocalBoxFuture;
 
 pub use doctor::{Diagnosis, doctor};
-pub use scenario::Scenario;
+pub use scenario::replay;
+pub use shrink::{find_failure, shrink};
 
 use crate::exec::{Failed, Failure};
+pub use crate::explore::Scenario;
 use crate::fault::Decisions;
 use crate::kernel::DigestMode;
 use crate::report::text;
@@ -153,9 +156,8 @@ impl Test {
 #[track_caller]
 fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
     let settings = env::get();
-    let scenario = settings.scenario.as_deref().map(Scenario::load);
+    let scenario = scenario::for_test(name, settings);
     if let Some(scenario) = &scenario {
-        scenario.check_applies_to(name);
         config = scenario.config.clone();
         (config.first_seed, config.seeds) = (scenario.seed, 1);
     } else {
@@ -190,7 +192,7 @@ fn run_named(name: &str, mut config: Config, test: &Test) -> Summary {
             fail(name, &config, settings, test, &outcome, failed, kept);
         }
         if let Some(scenario) = &scenario {
-            scenario.report_passed(name, &outcome.stale);
+            scenario::passed(scenario, &outcome.stale);
         }
         summary.seeds += 1;
         summary.steps += outcome.steps;
@@ -235,7 +237,7 @@ const fn was_given_up<T>(outcome: &Outcome<T>) -> bool {
 }
 
 /// Replays a failing seed with its last records kept, saves it as a scenario unless it is `kept` as
-/// one, and panics with the report.
+/// one, shrinks it if the environment says so, and panics with the report.
 #[track_caller]
 fn fail(
     name: &str,
@@ -261,19 +263,19 @@ fn fail(
     let second = replayed
         .as_ref()
         .map(|replayed| replayed.digest.to_string());
+    let (seed, decisions) = (outcome.seed, &outcome.decisions);
+    let whole = Scenario::new(name, config, seed, decisions, failed, first.clone());
     let saved = match (kept, &settings.scenario) {
         (Some(_), Some(path)) => path.display().to_string(),
-        _ => {
-            let (seed, decisions) = (outcome.seed, &outcome.decisions);
-            Scenario::new(name, config, seed, decisions, failed, first.clone()).save()
-        }
+        _ => scenario::save(&whole, scenario::Kind::Whole),
     };
-    let report = text::Report {
+    let mut report = text::Report {
         name,
-        seed: outcome.seed,
+        seed,
         failed,
-        replay: &settings.replay_command(name, outcome.seed, is_different),
+        replay: &settings.replay_command(name, seed, is_different),
         saved: &saved,
+        shrunk: None,
         first: &first,
         second: second.as_deref(),
         ring: replayed
@@ -281,9 +283,37 @@ fn fail(
             .and_then(|replayed| replayed.ring.as_ref()),
         node_names: &outcome.node_names,
         policy: outcome.policy,
-        decisions: &outcome.decisions,
+        decisions,
         escaped: &outcome.escaped,
-        scenario: kept.map(|scenario| scenario.compare(failed)),
+        scenario: kept.map(|kept| scenario::compare(kept, &whole.fingerprint)),
     };
+    // Only what comes back can be made smaller.
+    let limit = settings.shrink.filter(|_| second.as_ref() == Some(&first));
+    let Some(limit) = limit else {
+        panic!("{report}");
+    };
+    let found = shrink::for_a_while(&whole, limit, test);
+    let less = &found.scenario;
+    let path = scenario::save(less, scenario::Kind::Shrunk);
+    let last = attempt(
+        &less.config,
+        seed,
+        &less.decisions,
+        Keep::Last(RING),
+        settings,
+        test,
+    );
+    let needed = format!("{path}: {}", text::needed(&found));
+    let replay = Settings::replay_file_command(name, &path);
+    let second = last.digest.to_string();
+    report.replay = &replay;
+    report.shrunk = Some(&needed);
+    report.failed = last.failed.as_ref().unwrap_or(failed);
+    report.first = &less.digest;
+    report.second = Some(&second);
+    report.ring = last.ring.as_ref();
+    report.node_names = &last.node_names;
+    report.policy = last.policy;
+    report.decisions = &less.decisions;
     panic!("{report}");
 }

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::env::Settings;
 use super::thread::Keep;
-use super::{RING, Scenario, Test, attempt, was_given_up};
+use super::{RING, Test, attempt, was_given_up};
 use crate::exec::Properties;
-use crate::explore::Fingerprint;
+use crate::explore::{Fingerprint, Scenario};
 use crate::fault::Decisions;
 use crate::kernel::FaultCounters;
 use crate::report::text;
@@ -239,6 +239,7 @@ impl Worker<'_> {
                 failed,
                 replay: &self.settings.replay_command(self.name, seed, false),
                 saved: "",
+                shrunk: None,
                 first: &digest,
                 second: second.as_deref(),
                 ring: replayed

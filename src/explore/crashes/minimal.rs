@@ -2,10 +2,7 @@
 //!
 //! Owns the search. What a crash is tried on is the caller's.
 //!
-//! Source: ddmin of Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input"
-//! (IEEE TSE 2002, section 3.3): of what it leaves, nothing can be taken alone. That takes at most
-//! `n * n + 3 * n` tries for `n` changes; far fewer as a rule.
-
+use super::super::ddmin::ddmin;
 use super::state::Crash;
 use crate::model::disk::Sectors;
 
@@ -52,36 +49,6 @@ pub(crate) fn minimal(
     crashes
 }
 
-/// The fewest of some items of which a test still fails; no one of them can be left out.
-pub(crate) fn ddmin<T: Clone>(mut items: Vec<T>, mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
-    if items.is_empty() || fails(&[]) {
-        return Vec::new();
-    }
-    let mut parts = 2;
-    while items.len() > 1 {
-        let size = items.len().div_ceil(parts);
-        let chunks: Vec<Vec<T>> = items.chunks(size).map(<[T]>::to_vec).collect();
-        let but = |skipped: usize| -> Vec<T> {
-            let rest = chunks.iter().enumerate().filter(|(n, _)| *n != skipped);
-            rest.flat_map(|(_, chunk)| chunk.clone()).collect()
-        };
-        if let Some(chunk) = chunks.iter().find(|chunk| fails(chunk)) {
-            items.clone_from(chunk);
-            parts = 2;
-        } else if chunks.len() > 2
-            && let Some(rest) = (0..chunks.len()).map(but).find(|rest| fails(rest))
-        {
-            items = rest;
-            parts = (parts - 1).max(2);
-        } else if size == 1 {
-            break;
-        } else {
-            parts = (parts * 2).min(items.len());
-        }
-    }
-    items
-}
-
 fn with_lost(crash: &Crash, lost: &[u64]) -> Crash {
     Crash {
         lost: lost.to_vec(),
@@ -125,27 +92,7 @@ const TRIES_MAX: u32 = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        /// Against all subsets: it fails, and does so without no one of its items.
-        #[test]
-        fn nothing_can_be_left_out(causes in proptest::collection::vec(0_u32..1 << 10, 1..4)) {
-            // It fails if all of any cause are there.
-            let fails = |items: &[u32]| {
-                let set = items.iter().fold(0, |set, item| set | 1 << item);
-                causes.iter().any(|cause| cause & set == *cause)
-            };
-            let found = ddmin((0..10).collect(), fails);
-            prop_assert!(fails(&found));
-            for skipped in &found {
-                let rest: Vec<u32> = found.iter().copied().filter(|item| item != skipped).collect();
-                prop_assert!(!fails(&rest), "{found:?} without {skipped}");
-            }
-        }
-    }
 
     #[test]
     fn tears_are_mended_where_they_do_not_matter() {
