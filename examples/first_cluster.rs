@@ -16,7 +16,7 @@ use stormglass_clusters::kv::{self, Bug, Report};
 
 const HELP: &str = "\
 Runs a replicated key-value store of five nodes and three clients in the simulation: crashes, cuts,
-pauses and clock steps for some seconds, then quiet, then the judgement.
+pauses, bent clocks and more for eight seconds, then quiet, then the judgement.
 
 USAGE: cargo run --release --example first_cluster -- [OPTIONS]
 
@@ -24,7 +24,8 @@ USAGE: cargo run --release --example first_cluster -- [OPTIONS]
     --seeds N|A..B   run the seeds 0 to N-1, or A to B-1, and tell each digest
     --reverse        run them from the last to the first
     --bug NAME       run with a planted bug: ack-before-majority, recover-alone, forget-sessions,
-                     newest-clock-wins
+                     newest-clock-wins, sync-later, recover-from-first, read-while-recovering,
+                     forget-answers, late-answer, timeout-is-failure
     --history        with --seed: print all that the clients saw
     --log LEVEL      print tracing events: error, warn, info, debug, trace
     --help           print this
@@ -210,8 +211,8 @@ fn one(arguments: &Arguments, seed: u64) -> ExitCode {
 
 fn tell(arguments: &Arguments, report: &Report) {
     println!("\nfaults (kv-0 is the primary)");
-    for planned in &report.plan {
-        println!("  {planned}");
+    for line in report.plan.to_string().lines() {
+        println!("  {line}");
     }
     println!("  kv-0 to kv-4 were started {:?} times", report.starts);
     if arguments.history {
@@ -224,7 +225,7 @@ fn tell(arguments: &Arguments, report: &Report) {
         "\n{:<10}{:>6}{:>6}{:>6}  longest wait",
         "clients", "ok", "info", "fail"
     );
-    for client in (0..).take(kv::world::CLIENTS) {
+    for client in 0..kv::world::CLIENTS {
         let counts = report.history.counts(client);
         let gap = report.history.longest_gap(client).as_secs_f64();
         let (ok, info, fail) = (counts.ok, counts.info, counts.fail);

@@ -39,6 +39,7 @@ mod scale;
 mod scenario;
 mod select;
 mod send_sync;
+mod shrinking;
 mod sync;
 mod tidy;
 mod time;

@@ -16,15 +16,35 @@ pub enum Bug {
     ForgetSessions,
     /// Of two writes to a key the one with the later time of day wins.
     NewestClockWins,
+    /// What must survive a crash is said to be kept at once, and written a little later.
+    SyncLater,
+    /// A primary that restarts takes over the log of the first replica that answers, and not the
+    /// greatest of a majority.
+    RecoverFromFirst,
+    /// A primary that restarts answers reads while it is still recovering.
+    ReadWhileRecovering,
+    /// The session table knows which writes were done, and not what was answered: who asks again
+    /// is told what the key holds now.
+    ForgetAnswers,
+    /// A client that got no answer in time takes the next one that comes, whatever it answers.
+    LateAnswer,
+    /// A client takes the lack of an answer for a failure.
+    TimeoutIsFailure,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 10] = [
         Self::AckBeforeMajority,
         Self::RecoverAlone,
         Self::ForgetSessions,
         Self::NewestClockWins,
+        Self::SyncLater,
+        Self::RecoverFromFirst,
+        Self::ReadWhileRecovering,
+        Self::ForgetAnswers,
+        Self::LateAnswer,
+        Self::TimeoutIsFailure,
     ];
 
     /// The name that the command line uses.
@@ -35,6 +55,12 @@ impl Bug {
             Self::RecoverAlone => "recover-alone",
             Self::ForgetSessions => "forget-sessions",
             Self::NewestClockWins => "newest-clock-wins",
+            Self::SyncLater => "sync-later",
+            Self::RecoverFromFirst => "recover-from-first",
+            Self::ReadWhileRecovering => "read-while-recovering",
+            Self::ForgetAnswers => "forget-answers",
+            Self::LateAnswer => "late-answer",
+            Self::TimeoutIsFailure => "timeout-is-failure",
         }
     }
 }

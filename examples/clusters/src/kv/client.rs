@@ -9,6 +9,7 @@ use stormglass::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use stormglass::rand;
 use stormglass::time::{sleep, timeout};
 
+use super::bug::Bug;
 use super::frame::{FrameReader, write_frame};
 use super::message::{Action, Answer, Reply, Request};
 use super::primary_server::CLIENT_PORT;
@@ -20,6 +21,7 @@ pub struct Client {
     /// The number of the latest request.
     number: u64,
     connection: Option<Connection>,
+    bug: Option<Bug>,
 }
 
 struct Connection {
@@ -59,12 +61,13 @@ impl Client {
     /// A client that asks the node of this host name. No two clients may have the same `id`, ever:
     /// sessions are known by it.
     #[must_use]
-    pub fn new(id: u32, primary: impl Into<String>) -> Self {
+    pub fn new(id: u32, primary: impl Into<String>, bug: Option<Bug>) -> Self {
         Self {
             id,
             primary: primary.into(),
             number: 0,
             connection: None,
+            bug,
         }
     }
 
@@ -85,10 +88,12 @@ impl Client {
             match timeout(ATTEMPT_MAX, self.attempt(&request, &mut sent)).await {
                 Ok(Ok(Answer::Held(held))) => return Ok(held),
                 Ok(Ok(Answer::NotReady)) => {}
-                Ok(Err(_)) | Err(_) => {
+                attempt @ (Ok(Err(_)) | Err(_)) => {
                     // An answer that comes later would be taken for that of the next attempt.
-                    self.connection = None;
-                    if sent {
+                    if attempt.is_ok() || self.bug != Some(Bug::LateAnswer) {
+                        self.connection = None;
+                    }
+                    if sent && self.bug != Some(Bug::TimeoutIsFailure) {
                         outcome = Unanswered::Unknown;
                     }
                 }
@@ -114,7 +119,7 @@ impl Client {
         *sent = true;
         write_frame(&mut connection.writer, request).await?;
         let reply: Reply = connection.reader.next().await?;
-        if reply.number != request.number {
+        if reply.number != request.number && self.bug != Some(Bug::LateAnswer) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "an answer to something else",

@@ -52,21 +52,26 @@ pub enum Property {
     NothingLost,
     /// In the end all nodes hold the same log.
     ReplicasEqual,
-    /// Once the faults are over, every operation is answered.
-    Progress,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let promise = match self.property {
-            Property::Linearizable => "reads and writes are not linearizable",
-            Property::NothingLost => "an acknowledged write is lost",
-            Property::ReplicasEqual => "the replicas differ",
-            Property::Progress => "no progress after the faults",
-        };
-        write!(f, "{promise}: {}", self.detail)
+        write!(f, "{}: {}", self.property, self.detail)
     }
 }
+
+impl fmt::Display for Property {
+    /// How it is broken.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Linearizable => "reads and writes are not linearizable",
+            Self::NothingLost => "an acknowledged write is lost",
+            Self::ReplicasEqual => "the replicas differ",
+        })
+    }
+}
+
+impl std::error::Error for Property {}
 
 impl std::error::Error for Violation {}
 

@@ -51,4 +51,4 @@ pub mod world;
 
 pub use bug::Bug;
 pub use nvram::Nvram;
-pub use world::{Report, config, run};
+pub use world::{Planned, Report, config, run};

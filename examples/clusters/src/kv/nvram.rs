@@ -8,14 +8,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use stormglass::{rand, time};
+use stormglass::{rand, task, time};
 
+use super::bug::Bug;
 use super::log::{Entry, Log};
 
 /// A node's memory that survives a crash. Copies name the same memory.
 #[derive(Clone, Debug, Default)]
 pub struct Nvram {
     durable: Arc<Mutex<Durable>>,
+    bug: Option<Bug>,
 }
 
 /// What survives.
@@ -49,7 +51,19 @@ const WRITE_SPREAD_US: u64 = 900;
 const STALLS_ONE_IN: u32 = 12;
 const STALL_MAX_US: u64 = 100_000;
 
+/// How much later a planted bug writes.
+const LATER: Duration = Duration::from_millis(100);
+
 impl Nvram {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(bug: Option<Bug>) -> Self {
+        Self {
+            durable: Arc::default(),
+            bug,
+        }
+    }
+
     /// What is there.
     #[must_use]
     pub fn read(&self) -> Durable {
@@ -62,11 +76,23 @@ impl Nvram {
     /// Makes a change, which is there when this returns. One change at a time, please: two at once
     /// may be made in either order.
     pub async fn write(&self, write: Write) {
+        if self.bug == Some(Bug::SyncLater) && matches!(write, Write::Entries { .. }) {
+            let memory = self.clone();
+            task::spawn(async move {
+                time::sleep(LATER).await;
+                memory.change(write);
+            });
+            return;
+        }
         let mut wait = WRITE_MIN + Duration::from_micros(rand::below(WRITE_SPREAD_US));
         if rand::chance(1, STALLS_ONE_IN) {
             wait += Duration::from_micros(rand::below(STALL_MAX_US));
         }
         time::sleep(wait).await;
+        self.change(write);
+    }
+
+    fn change(&self, write: Write) {
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         match write {
             Write::Epoch(epoch) => durable.epoch = epoch,

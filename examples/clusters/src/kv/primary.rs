@@ -126,7 +126,7 @@ impl Primary {
             return;
         };
         logs.insert(peer, log);
-        if logs.len() + 1 >= majority {
+        if logs.len() + 1 >= majority || self.bug == Some(Bug::RecoverFromFirst) {
             let logs = mem::take(logs);
             self.begin(logs);
         }
@@ -163,6 +163,14 @@ impl Primary {
             number,
             action,
         } = request;
+        if let Action::Get { key } = &action
+            && !matches!(self.phase, Phase::Serving)
+            && self.bug == Some(Bug::ReadWhileRecovering)
+        {
+            let held = self.store.get(key).map(str::to_owned);
+            self.reply(&Asked { ticket, number }, Answer::Held(held));
+            return;
+        }
         if !matches!(self.phase, Phase::Serving) {
             self.reply(&Asked { ticket, number }, Answer::NotReady);
             return;
@@ -214,8 +222,10 @@ impl Primary {
 
     /// Ends the joining: takes the greatest log and opens the epoch.
     fn begin(&mut self, logs: BTreeMap<Peer, Log>) {
-        if let Some(best) = logs.values().max_by(|a, b| a.compare(b))
-            && best.compare(&self.log).is_gt()
+        let from_first = self.bug == Some(Bug::RecoverFromFirst);
+        let first = logs.values().next().filter(|_| from_first);
+        if let Some(best) = first.or_else(|| logs.values().max_by(|a, b| a.compare(b)))
+            && (from_first || best.compare(&self.log).is_gt())
         {
             self.durable = self.log.common(best);
             self.log = best.clone();

@@ -1,20 +1,21 @@
 //! One run: the cluster and its clients, faults, then quiet, then the judgement.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use stormglass::fault::FaultPlan;
 use stormglass::sim::Node;
-use stormglass::task::{JoinError, JoinHandle};
 use stormglass::{Config, Policy, Sim, rand, time};
 
 use super::bug::Bug;
 use super::client::{Client, Unanswered};
 use super::history::{History, What};
-use super::judge::{self, Property, Violation};
+use super::judge::{self, Violation};
 use super::log::Log;
 use super::message::Action;
-use super::nemesis::{self, Planned};
+use super::nemesis;
 use super::nvram::Nvram;
 use super::primary_server::serve_primary;
 use super::replica_server::serve_replica;
@@ -22,17 +23,18 @@ use super::replica_server::serve_replica;
 /// Nodes of the cluster.
 pub const NODES: usize = 5;
 /// Clients.
-pub const CLIENTS: usize = 3;
+pub const CLIENTS: u32 = 3;
 
 /// Few keys, so that the clients meet on them.
 const KEYS: u64 = 3;
-/// Time between two operations of a client, at most.
-const THINK_MAX_US: u64 = 60_000;
-/// After the faults are over, time for timeouts and pauses between attempts to run out, before
-/// every operation must be answered.
-const SETTLE: Duration = Duration::from_secs(3);
-/// Operations of each client that must be answered then.
+/// Operations of each client while there are faults.
+const OPERATIONS: u32 = 200;
+/// Time between two operations of a client, at most: they last about as long as the faults.
+const THINK_MAX_MS: u64 = 80;
+/// Operations of each client that must be answered when the faults are over.
 const QUIET_OPERATIONS: u32 = 10;
+/// How long all of that may take. Timeouts and pauses between attempts have to run out first.
+const QUIET_MAX: Duration = Duration::from_secs(20);
 /// Time for the last entries to reach all replicas.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -40,15 +42,25 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The faults that were done.
-    pub plan: Vec<Planned>,
+    pub plan: FaultPlan,
     /// What the clients saw.
     pub history: History,
     /// Entries of the primary's log at the end.
     pub entries: usize,
     /// How often each node was started.
     pub starts: Vec<u32>,
-    /// Whether all promises were kept.
+    /// Whether all promises about data were kept. That of progress ends the run if it is broken.
     pub verdict: Result<(), Violation>,
+}
+
+/// An operation of a client, as it is planned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Planned {
+    /// When it begins, in milliseconds, or as soon as the one before it has ended. So one that is
+    /// taken out leaves the others at their times.
+    pub at_ms: u64,
+    /// What it is.
+    pub action: Action,
 }
 
 /// The configuration of a run.
@@ -63,40 +75,46 @@ pub fn config() -> Config {
 
 /// Runs the cluster through a storm of faults, and judges it.
 pub async fn run(sim: Sim, bug: Option<Bug>) -> Report {
-    let memories: Vec<Nvram> = (0..NODES).map(|_| Nvram::default()).collect();
+    let memories: Vec<Nvram> = (0..NODES).map(|_| Nvram::new(bug)).collect();
     let nodes = start_cluster(sim, &memories, bug);
+    let names = |nodes: &[Node]| nodes.iter().map(Node::name).collect();
     let clients: Vec<Node> = (0..CLIENTS)
         .map(|number| sim.node(format!("client-{number}")).idle())
         .collect();
-    let machines = [nodes.as_slice(), &clients].concat();
 
-    let world = World {
-        sim,
-        history: Rc::default(),
-        storm: Rc::new(Cell::new(true)),
-    };
-    let plan = nemesis::plan();
-    let working = world.put_to_work(&clients);
-    nemesis::unleash(sim, &machines, &plan).await;
-    sim.network().heal_all();
-    time::sleep(SETTLE).await;
-    world.storm.set(false);
-    let mut progress = Ok(());
-    for worker in working {
-        let worked = worker.await;
-        let stopped = |error: JoinError| Err(Violation::new(Property::Progress, error.to_string()));
-        progress = progress.and(worked.unwrap_or_else(stopped));
+    let storm = sim.unleash(&nemesis::nemesis(names(&nodes), names(&clients)));
+    let history: Rc<RefCell<History>> = Rc::default();
+    let mut working = Vec::new();
+    for (id, node) in (0..).zip(&clients) {
+        let worker = Worker {
+            sim,
+            id,
+            client: Client::new(id, "kv-0", bug),
+            history: history.clone(),
+        };
+        let busy = sim.workload(&node.name(), || operations(id, OPERATIONS, ""));
+        let quiet = format!("{} when all is quiet", node.name());
+        let quiet = sim.workload(&quiet, || operations(id, QUIET_OPERATIONS, "q"));
+        working.push((node.spawn(worker.work(busy)), *node, quiet));
     }
+    let served = async {
+        for (worker, node, quiet) in working {
+            let worker = worker.await.expect("clients are not struck");
+            let served = node.spawn(worker.insist(quiet)).await;
+            served.expect("clients are not struck");
+        }
+    };
+    let promise = "all clients are served when the faults are over";
+    storm.quiet(promise, QUIET_MAX, served).await;
     time::sleep(CATCH_UP).await;
 
     let logs: Vec<Log> = memories.iter().map(|memory| memory.read().log).collect();
-    let history = world.history.take();
+    let history = history.take();
     let verdict = judge::linearizable(&history)
         .and_then(|()| judge::nothing_lost(&history, &logs[0]))
-        .and(progress)
         .and_then(|()| judge::replicas_equal(&logs));
     Report {
-        plan,
+        plan: storm.plan(),
         history,
         entries: logs[0].len(),
         starts: nodes.iter().map(Node::incarnation).collect(),
@@ -117,7 +135,8 @@ fn start_cluster(sim: Sim, memories: &[Nvram], bug: Option<Bug>) -> Vec<Node> {
         let node = sim.node(name);
         nodes.push(if nodes.is_empty() {
             let replicas = replicas.clone();
-            node.run(move |_| serve_primary(replicas.clone(), memory.clone(), bug))
+            node.label("role", "leader")
+                .run(move |_| serve_primary(replicas.clone(), memory.clone(), bug))
         } else {
             node.run(move |_| serve_replica(memory.clone()))
         });
@@ -125,42 +144,11 @@ fn start_cluster(sim: Sim, memories: &[Nvram], bug: Option<Bug>) -> Vec<Node> {
     nodes
 }
 
-/// What the clients share with the test: they are its instruments, not part of the system.
-#[derive(Clone)]
-struct World {
-    sim: Sim,
-    history: Rc<RefCell<History>>,
-    /// Whether the faults are still going on.
-    storm: Rc<Cell<bool>>,
-}
-
-impl World {
-    fn put_to_work(&self, clients: &[Node]) -> Vec<JoinHandle<Result<(), Violation>>> {
-        let work = |(id, node): (u32, &Node)| node.spawn(self.clone().work(id));
-        (0..).zip(clients).map(work).collect()
-    }
-
-    /// Works while there are faults, then some operations more, of which each must be answered.
-    async fn work(self, id: u32) -> Result<(), Violation> {
-        let mut client = Client::new(id, "kv-0");
-        let mut count = 0;
-        while self.storm.get() {
-            count += 1;
-            // Faults are going on: no answer is an answer too, and it is recorded.
-            let _ = self.operate(&mut client, id, count).await;
-        }
-        for _ in 0..QUIET_OPERATIONS {
-            count += 1;
-            if let Err(unanswered) = self.operate(&mut client, id, count).await {
-                let detail = format!("client-{id} got {unanswered}");
-                return Err(Violation::new(Property::Progress, detail));
-            }
-        }
-        Ok(())
-    }
-
-    async fn operate(&self, client: &mut Client, id: u32, count: u32) -> Result<(), Unanswered> {
-        time::sleep(Duration::from_micros(rand::below(THINK_MAX_US))).await;
+/// Draws the operations of a client.
+fn operations(id: u32, count: u32, mark: &str) -> Vec<Planned> {
+    let mut at_ms = 0;
+    let mut operation = |number| {
+        at_ms += rand::below(THINK_MAX_MS + 1);
         let key = format!("k{}", rand::below(KEYS));
         let action = if rand::chance(1, 2) {
             Action::Get { key }
@@ -168,25 +156,64 @@ impl World {
             // No two writes write the same value: the judge needs it.
             Action::Put {
                 key,
-                value: format!("c{id}-{count}"),
+                value: format!("c{id}-{mark}{number}"),
             }
         };
-        self.record(id, What::Invoke(action.clone()));
-        let answer = client.ask(action).await;
-        self.record(
-            id,
-            match &answer {
-                Ok(held) => What::Ok(held.clone()),
-                Err(Unanswered::Unknown) => What::Info,
-                Err(Unanswered::NotDone) => What::Fail,
-            },
-        );
+        Planned { at_ms, action }
+    };
+    (1..=count).map(&mut operation).collect()
+}
+
+/// A client at work: an instrument of the test, not a part of the system.
+struct Worker {
+    sim: Sim,
+    id: u32,
+    client: Client,
+    history: Rc<RefCell<History>>,
+}
+
+impl Worker {
+    /// Does what is planned. Faults are going on: no answer is an answer too, and it is recorded.
+    async fn work(mut self, planned: Vec<Planned>) -> Self {
+        for Planned { at_ms, action } in planned {
+            let wait = Duration::from_millis(at_ms).saturating_sub(self.sim.elapsed());
+            time::sleep(wait).await;
+            let _ = self.operate(action).await;
+        }
+        self
+    }
+
+    /// Does what is planned until each operation is answered.
+    async fn insist(mut self, planned: Vec<Planned>) {
+        for Planned { action, .. } in planned {
+            for again in 0_u32.. {
+                let action = match &action {
+                    Action::Put { key, value } if again > 0 => Action::Put {
+                        key: key.clone(),
+                        value: format!("{value}-again-{again}"),
+                    },
+                    Action::Put { .. } | Action::Get { .. } => action.clone(),
+                };
+                if self.operate(action).await.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn operate(&mut self, action: Action) -> Result<(), Unanswered> {
+        self.record(What::Invoke(action.clone()));
+        let answer = self.client.ask(action).await;
+        self.record(match &answer {
+            Ok(held) => What::Ok(held.clone()),
+            Err(Unanswered::Unknown) => What::Info,
+            Err(Unanswered::NotDone) => What::Fail,
+        });
         answer.map(drop)
     }
 
-    fn record(&self, client: u32, what: What) {
-        self.history
-            .borrow_mut()
-            .record(self.sim.elapsed(), client, what);
+    fn record(&self, what: What) {
+        let mut history = self.history.borrow_mut();
+        history.record(self.sim.elapsed(), self.id, what);
     }
 }
