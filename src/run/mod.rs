@@ -267,7 +267,7 @@ fn fail(
     let whole = Scenario::new(name, config, seed, decisions, failed, first.clone());
     let saved = match (kept, &settings.scenario) {
         (Some(_), Some(path)) => path.display().to_string(),
-        _ => scenario::save(&whole, scenario::Kind::Whole),
+        _ => scenario::save(&whole, scenario::Kind::Whole, seed),
     };
     let mut report = text::Report {
         name,
@@ -294,10 +294,10 @@ fn fail(
     };
     let found = shrink::for_a_while(&whole, limit, test);
     let less = &found.scenario;
-    let path = scenario::save(less, scenario::Kind::Shrunk);
+    let path = scenario::save(less, scenario::Kind::Shrunk, seed);
     let last = attempt(
         &less.config,
-        seed,
+        less.seed,
         &less.decisions,
         Keep::Last(RING),
         settings,
@@ -308,6 +308,7 @@ fn fail(
     let second = last.digest.to_string();
     report.replay = &replay;
     report.shrunk = Some(&needed);
+    report.seed = less.seed;
     report.failed = last.failed.as_ref().unwrap_or(failed);
     report.first = &less.digest;
     report.second = Some(&second);

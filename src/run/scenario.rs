@@ -25,8 +25,9 @@ pub(super) fn load(path: &Path) -> Scenario {
     Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Saves a scenario, and says where; or why that failed, since a report must not fail for it.
-pub(super) fn save(scenario: &Scenario, kind: Kind) -> String {
+/// Saves a scenario of a failure that was found with this seed, and says where; or why that failed,
+/// since a report must not fail for it.
+pub(super) fn save(scenario: &Scenario, kind: Kind, seed: u64) -> String {
     let directory = env::scenario_directory();
     // Two packages may have tests of one name.
     let package = env::package().map_or_else(String::new, |package| package + "-");
@@ -41,7 +42,7 @@ pub(super) fn save(scenario: &Scenario, kind: Kind) -> String {
         Kind::Whole => "",
         Kind::Shrunk => "-shrunk",
     };
-    let path = directory.join(format!("{name}-{}{kind}.json", scenario.seed));
+    let path = directory.join(format!("{name}-{seed}{kind}.json"));
     let written =
         fs::create_dir_all(&directory).and_then(|()| fs::write(&path, scenario.to_json()));
     match written {

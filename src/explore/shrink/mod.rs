@@ -8,6 +8,11 @@
 //! schedule and of latencies quiet. All of it again until a whole round changes nothing. So with
 //! enough runs no single fault, operation or name can be taken out of the result.
 //!
+//! What a program draws itself, such as the jitter of a timeout, shifts when an operation before it
+//! is taken out, and a failure that needs luck is then missed. So what can go no further is tried
+//! again with other seeds, the more of them the larger the cut: plan and operations stay as they
+//! are, and only the dice are thrown again.
+//!
 //! # Blind spots
 //!
 //! Operations are taken out whole: what is inside one is the test's, and is left as it is. Two
@@ -95,8 +100,8 @@ pub struct Progress {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Shrunk {
-    /// The least scenario that was found: the oracle's last [`Verdict::Same`] was about it. Its
-    /// `failed` and `digest` are still those of the first scenario.
+    /// The least scenario that was found: the oracle's last [`Verdict::Same`] was about it. It may
+    /// have another seed. Its `failed` and `digest` are still those of the first scenario.
     pub scenario: Scenario,
     /// The size of the first scenario.
     pub from: Size,
@@ -143,11 +148,15 @@ pub fn shrink(
         tried: BTreeMap::new(),
         runs: 0,
         runs_max: effort.runs_max,
+        first_seed: scenario.seed,
+        other_seeds: false,
         end: None,
         oracle: &mut oracle,
         progress: &mut progress,
     };
     if search.run(Stage::Check, scenario) {
+        search.to_fixpoint();
+        search.other_seeds = true;
         search.to_fixpoint();
         search.confirm(scenario);
     } else {
@@ -171,12 +180,19 @@ struct Search<'a> {
     tried: BTreeMap<Vec<u8>, bool>,
     runs: u64,
     runs_max: u64,
+    first_seed: u64,
+    /// Whether a cut that fails is tried with other seeds too.
+    other_seeds: bool,
     /// Why no more runs are made, if so.
     end: Option<End>,
     oracle: &'a mut dyn FnMut(&Scenario) -> Verdict,
     progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>,
 }
 
+/// How many runs with other seeds the cuts of one size cost together: all halves, all quarters.
+const OTHER_SEEDS: usize = 64;
+/// With how many other seeds one cut is tried at most.
+const OTHER_SEEDS_MAX: usize = 24;
 /// How many earlier results are kept, to fall back on when an oracle contradicts itself.
 const FOUND_MAX: usize = 8;
 
@@ -346,8 +362,21 @@ impl Search<'_> {
             return false;
         }
         let mut other = base.clone();
+        other.seed = self.best.seed;
         change(&mut other.decisions);
-        self.try_it(stage, &other)
+        if self.try_it(stage, &other) {
+            return true;
+        }
+        let parts = |size: Size| size.faults + size.operations;
+        let (had, has) = (parts(self.best.size()), parts(other.size()));
+        if !self.other_seeds || has >= had {
+            return false;
+        }
+        let worth = (had - has) * OTHER_SEEDS / had;
+        (1..=worth.clamp(1, OTHER_SEEDS_MAX)).any(|number| {
+            other.seed = self.first_seed.wrapping_add(number as u64);
+            self.try_it(stage, &other)
+        })
     }
 
     /// Whether a scenario fails as the first one; it is then the best.
@@ -369,7 +398,7 @@ impl Search<'_> {
 
     /// Asks the oracle, unless it was asked before.
     fn run(&mut self, stage: Stage, other: &Scenario) -> bool {
-        let key = serde_json::to_vec(&(&other.config, &other.decisions));
+        let key = serde_json::to_vec(&(other.seed, &other.config, &other.decisions));
         let key = key.expect("a scenario has text keys only");
         if let Some(same) = self.tried.get(&key) {
             return *same;

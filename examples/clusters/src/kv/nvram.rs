@@ -18,6 +18,8 @@ use super::log::{Entry, Log};
 pub struct Nvram {
     durable: Arc<Mutex<Durable>>,
     bug: Option<Bug>,
+    /// When the last write is done that a planted bug does later.
+    last: Arc<Mutex<Option<time::Instant>>>,
 }
 
 /// What survives.
@@ -59,8 +61,8 @@ impl Nvram {
     #[must_use]
     pub fn new(bug: Option<Bug>) -> Self {
         Self {
-            durable: Arc::default(),
             bug,
+            ..Self::default()
         }
     }
 
@@ -77,11 +79,7 @@ impl Nvram {
     /// may be made in either order.
     pub async fn write(&self, write: Write) {
         if self.bug == Some(Bug::SyncLater) && matches!(write, Write::Entries { .. }) {
-            let memory = self.clone();
-            task::spawn(async move {
-                time::sleep(LATER).await;
-                memory.change(write);
-            });
+            self.change_later(write);
             return;
         }
         let mut wait = WRITE_MIN + Duration::from_micros(rand::below(WRITE_SPREAD_US));
@@ -90,6 +88,19 @@ impl Nvram {
         }
         time::sleep(wait).await;
         self.change(write);
+    }
+
+    /// What a planted bug does: one write after the other, each some time later.
+    fn change_later(&self, write: Write) {
+        let memory = self.clone();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = time::Instant::now() + LATER;
+        let due = last.map_or(due, |last| due.max(last + WRITE_MIN));
+        *last = Some(due);
+        task::spawn(async move {
+            time::sleep_until(due).await;
+            memory.change(write);
+        });
     }
 
     fn change(&self, write: Write) {
