@@ -44,6 +44,7 @@
 //! | `STORMGLASS_CHECK=1` | run each seed again in a fresh process and compare all events |
 //! | `STORMGLASS_LOG=debug` | print `tracing` events up to this level, with time, node and step |
 //! | `STORMGLASS_SCENARIO=FILE` | replay a saved failure, with its seed and configuration |
+//! | `STORMGLASS_SHRINK=1` or `30s` | make a failure small before it is reported, for at most a minute, or so long |
 //! | `STORMGLASS_DIR=DIR` | where failures are saved; else `target/stormglass` |
 //!
 //! # Features
@@ -53,6 +54,7 @@
 //! | `sim` | the simulation; on by default |
 //! | `real` | instead of it, those modules as tokio's own: one source serves both |
 //! | `hyper` | what hyper asks of a runtime, simulated and real |
+//! | `proptest` | [strategies](fault::strategy) of proptest for fault plans and workloads |
 //! | `futures-io` | the I/O traits of the crate `futures` on simulated streams |
 
 #[cfg(not(any(feature = "sim", feature = "real")))]

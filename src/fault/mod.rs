@@ -27,6 +27,8 @@ mod draws;
 mod kind;
 mod nemesis;
 mod plan;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 mod target;
 
 pub use attack::Attack;

@@ -68,11 +68,6 @@ impl Nemesis {
     /// Draws a plan for these hosts.
     pub(crate) fn plan(&self, hosts: &[Host<'_>], choices: &mut Choices) -> FaultPlan {
         let field = self.field(hosts);
-        let mut plan = FaultPlan {
-            heal: Some(self.lasts),
-            faults: Vec::new(),
-        };
-        let mut budget = Budget::new(hosts, &self.groups);
         let mut drawn: Vec<(Duration, Attack, Vec<Blow>)> = Vec::new();
         for attack in self.swarm(choices) {
             let times = Draws::new(choices, attack, None).log_between(1, u64::from(self.times_max));
@@ -83,6 +78,20 @@ impl Nemesis {
                 drawn.push((at, attack, attack.draw(&field, &mut draws)));
             }
         }
+        self.assemble(hosts, drawn)
+    }
+
+    /// A plan of what attacks have drawn, as far as the budget allows; each with its time.
+    pub(super) fn assemble(
+        &self,
+        hosts: &[Host<'_>],
+        mut drawn: Vec<(Duration, Attack, Vec<Blow>)>,
+    ) -> FaultPlan {
+        let mut plan = FaultPlan {
+            heal: Some(self.lasts),
+            faults: Vec::new(),
+        };
+        let mut budget = Budget::new(hosts, &self.groups);
         // Those that begin first are within the budget first.
         drawn.sort_by_key(|(at, attack, _)| (*at, *attack));
         for (at, _, blows) in drawn {
@@ -111,7 +120,7 @@ impl Nemesis {
         chosen
     }
 
-    fn field(&self, hosts: &[Host<'_>]) -> Field {
+    pub(super) fn field(&self, hosts: &[Host<'_>]) -> Field {
         let mut victims: Vec<String> = Vec::new();
         for member in self.groups.iter().flat_map(|group| &group.members) {
             if !victims.contains(member) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use stormglass::explore::Scenario;
 use stormglass::fault::{Attack, Nemesis, Quorum};
 use stormglass::kernel::Distribution;
 use stormglass::net::UdpSocket;
@@ -266,7 +267,7 @@ fn a_scenario_has_the_plan_and_what_is_cut_from_it_is_run() {
         output.status.success() && text.contains("no longer fails"),
         "{text}"
     );
-    // One that names a node that there is not is stale, and says that.
+    // One that names a node that there is not is stale, which is no success.
     let mut other = scenario;
     let faults = &mut other["decisions"]["plans"][0]["faults"];
     faults.as_array_mut().unwrap().truncate(1);
@@ -274,9 +275,76 @@ fn a_scenario_has_the_plan_and_what_is_cut_from_it_is_run() {
     faults[0]["fault"] = "crash".into();
     faults[0]["target"] = serde_json::json!({ "nodes": ["n-7"] });
     faults[0]["duration"] = "1s".into();
-    let output = run(&other);
-    let text = String::from_utf8(output.stderr).unwrap();
+    let text = report(&run(&other));
     let expected = "is stale and shows nothing (fault f";
-    assert!(output.status.success() && text.contains(expected), "{text}");
+    assert!(text.contains(expected), "{text}");
     assert!(text.contains("found no n-7"), "{text}");
+}
+
+#[test]
+fn a_failing_test_is_shrunk_before_it_reports() {
+    let folder = Folder::new("shrink");
+    let run = |shrink: &str| {
+        let output = child::test("suite::scenario::two_down_are_too_many")
+            .env("STORMGLASS_DIR", &folder.0)
+            .env("BREAK_A_CLUSTER", "1")
+            .env("STORMGLASS_SHRINK", shrink)
+            .output()
+            .unwrap();
+        report(&output)
+    };
+    let plain = run("0");
+    assert!(!plain.contains("shrunk"), "{plain}");
+    let text = run("1");
+    let shrunk = line(&text, "shrunk").trim();
+    assert!(shrunk.contains(": 2 of "), "{text}");
+    assert!(shrunk.contains(" of 500 operations needed ("), "{text}");
+    assert_eq!(line(&plain, "saved"), line(&text, "saved"));
+    // Both faults are listed: that two nodes lose power.
+    let faults = text.lines().filter(|line| line.contains("  n-"));
+    assert_eq!(faults.count(), 2, "{text}");
+    let begins = text.find("two_down_are_too_many failed").unwrap();
+    let report = text[begins..].split("\nnote:").next().unwrap();
+    assert!(report.lines().count() <= 25, "{report}");
+
+    // The shrunk file lies beside the whole one, and shows the same.
+    let file = shrunk.split(':').next().unwrap();
+    let file = PathBuf::from(file.strip_prefix("shrunk").unwrap().trim());
+    assert!(line(&text, "replay").contains(&*file.to_string_lossy()), "{text}");
+    let again = child::test("suite::scenario::two_down_are_too_many")
+        .env("STORMGLASS_SCENARIO", &file)
+        .env("BREAK_A_CLUSTER", "1")
+        .output()
+        .unwrap();
+    let again = self::report(&again);
+    assert!(line(&again, "kept").contains("live"), "{again}");
+    assert_eq!(line(&again, "run"), line(&text, "run"));
+}
+
+/// A test with a bug that is there only if the environment says so.
+#[stormglass::test(seeds = 1)]
+async fn odd_ones_are_few(sim: Sim) -> Result<(), String> {
+    let numbers = sim.workload("numbers", || (0..100_u32).collect());
+    let odd = numbers.iter().filter(|number| *number % 2 == 1).count();
+    if odd > 2 && std::env::var_os("COUNT_ODD_ONES").is_some() {
+        return Err(format!("{odd} numbers are odd"));
+    }
+    Ok(())
+}
+
+include!("scenario/kept.txt");
+
+#[test]
+fn a_scenario_becomes_a_rust_test() {
+    // What is included above, and is a test of this file, is what the scenario writes.
+    let scenario = Scenario::parse(SCENARIO_0).unwrap();
+    assert_eq!(scenario.to_rust_test(), include_str!("scenario/kept.txt"));
+    assert_eq!(scenario.size().operations, 3);
+    let name = "suite::scenario::odd_ones_are_few_seed_0";
+    let fixed = child::test(name).output().unwrap();
+    assert!(fixed.status.success(), "{fixed:?}");
+    let live = child::test(name).env("COUNT_ODD_ONES", "1").output().unwrap();
+    let text = report(&live);
+    assert!(text.contains("3 numbers are odd"), "{text}");
+    assert!(line(&text, "kept").contains("live"), "{text}");
 }

@@ -39,7 +39,7 @@ pub struct Effort {
 }
 
 impl Default for Effort {
-    /// Two thousand runs: a plan of 40 faults and a workload of 500 operations take some 300.
+    /// Two thousand runs: a plan of 100 faults and a workload of 600 operations take some 500.
     fn default() -> Self {
         Self { runs_max: 2_000 }
     }
@@ -149,14 +149,11 @@ pub fn shrink(
         runs: 0,
         runs_max: effort.runs_max,
         first_seed: scenario.seed,
-        other_seeds: false,
         end: None,
         oracle: &mut oracle,
         progress: &mut progress,
     };
     if search.run(Stage::Check, scenario) {
-        search.to_fixpoint();
-        search.other_seeds = true;
         search.to_fixpoint();
         search.confirm(scenario);
     } else {
@@ -181,8 +178,6 @@ struct Search<'a> {
     runs: u64,
     runs_max: u64,
     first_seed: u64,
-    /// Whether a cut that fails is tried with other seeds too.
-    other_seeds: bool,
     /// Why no more runs are made, if so.
     end: Option<End>,
     oracle: &'a mut dyn FnMut(&Scenario) -> Verdict,
@@ -369,7 +364,7 @@ impl Search<'_> {
         }
         let parts = |size: Size| size.faults + size.operations;
         let (had, has) = (parts(self.best.size()), parts(other.size()));
-        if !self.other_seeds || has >= had {
+        if has >= had {
             return false;
         }
         let worth = (had - has) * OTHER_SEEDS / had;

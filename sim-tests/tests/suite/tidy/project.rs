@@ -124,7 +124,7 @@ fn names_in(manifest: &str, table: &str) -> BTreeSet<String> {
 
 /// Adapters to other crates' traits: built only for whoever asks for them by name, so they are
 /// nobody else's burden.
-const ADAPTERS: &[&str] = &["hyper"];
+const ADAPTERS: &[&str] = &["hyper", "proptest"];
 
 /// The dependencies that a manifest puts on every user: neither adapters nor our own crates.
 fn direct_dependencies(manifest: &str) -> BTreeSet<String> {
