@@ -47,10 +47,7 @@ use crate::kernel::Choices;
 ///
 /// # Panics
 /// If the nemesis has no attacks, or no time for one.
-pub fn plans(
-    nemesis: Nemesis,
-    attacks: impl Into<SizeRange>,
-) -> impl Strategy<Value = FaultPlan> {
+pub fn plans(nemesis: Nemesis, attacks: impl Into<SizeRange>) -> impl Strategy<Value = FaultPlan> {
     let lasts_ms = u64::try_from(nemesis.lasts.as_millis()).unwrap_or(u64::MAX);
     assert!(
         !nemesis.attacks.is_empty() && lasts_ms > 0,

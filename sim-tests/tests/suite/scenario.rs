@@ -310,7 +310,10 @@ fn a_failing_test_is_shrunk_before_it_reports() {
     // The shrunk file lies beside the whole one, and shows the same.
     let file = shrunk.split(':').next().unwrap();
     let file = PathBuf::from(file.strip_prefix("shrunk").unwrap().trim());
-    assert!(line(&text, "replay").contains(&*file.to_string_lossy()), "{text}");
+    assert!(
+        line(&text, "replay").contains(&*file.to_string_lossy()),
+        "{text}"
+    );
     let again = child::test("suite::scenario::two_down_are_too_many")
         .env("STORMGLASS_SCENARIO", &file)
         .env("BREAK_A_CLUSTER", "1")
@@ -343,7 +346,10 @@ fn a_scenario_becomes_a_rust_test() {
     let name = "suite::scenario::odd_ones_are_few_seed_0";
     let fixed = child::test(name).output().unwrap();
     assert!(fixed.status.success(), "{fixed:?}");
-    let live = child::test(name).env("COUNT_ODD_ONES", "1").output().unwrap();
+    let live = child::test(name)
+        .env("COUNT_ODD_ONES", "1")
+        .output()
+        .unwrap();
     let text = report(&live);
     assert!(text.contains("3 numbers are odd"), "{text}");
     assert!(line(&text, "kept").contains("live"), "{text}");
