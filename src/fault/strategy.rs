@@ -34,7 +34,8 @@ use proptest::collection::{SizeRange, vec};
 use proptest::prelude::{Strategy, any};
 use proptest::sample::select;
 
-use super::attack::{Attack, Draws};
+use super::attack::Attack;
+use super::draws::Draws;
 use super::nemesis::Nemesis;
 use super::plan::FaultPlan;
 use super::target::Host;
