@@ -76,6 +76,14 @@ pub enum Failure {
         /// The task.
         task: Option<WaitingTask>,
     },
+    /// The process of the run ended in the midst of it: by an abort, a stack overflow, for want of
+    /// memory, or from outside. Only a runner sees that, so the moment is the beginning.
+    Died {
+        /// How it ended, such as `signal 6 (SIGABRT)`.
+        how: String,
+        /// The last lines that it wrote to its standard error.
+        last_words: Vec<String>,
+    },
     /// Two runs of one scenario differed; the moment is that of the first difference.
     Nondeterminism {
         /// Through what the difference came in.
@@ -209,9 +217,21 @@ impl Failure {
             Self::TimeLimit { .. } => "TimeLimit",
             Self::Escape { .. } => "Escape",
             Self::Hang { .. } => "Hang",
+            Self::Died { .. } => "Died",
             Self::Nondeterminism { .. } => "Nondeterminism",
         }
     }
+}
+
+/// Whether a line of a process's last words says why it ended: the words are those of std.
+pub(crate) fn is_telling(line: &str) -> bool {
+    const TELLING: [&str; 4] = [
+        "has overflowed its stack",
+        "memory allocation of",
+        "panicked at",
+        "AddressSanitizer",
+    ];
+    TELLING.iter().any(|words| line.contains(words))
 }
 
 impl fmt::Display for Failure {
@@ -256,6 +276,13 @@ impl fmt::Display for Failure {
                 write!(f, "a poll has not returned after {after:?} of real time")?;
                 match task {
                     Some(task) => write!(f, ": {task}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Died { how, last_words } => {
+                write!(f, "the process ended by {how}")?;
+                match last_words.iter().rev().find(|line| is_telling(line)) {
+                    Some(line) => write!(f, ": {}", line.trim()),
                     None => Ok(()),
                 }
             }

@@ -36,6 +36,7 @@ mod world;
 pub(crate) use context::{Context, into_trace};
 pub(crate) use driver::{Ending, Limits};
 pub(crate) use event::Event;
+pub(crate) use failure::is_telling;
 pub use failure::{Failed, Failure, Leak, Moment, WaitingTask};
 pub use invariant::Every;
 pub(crate) use lifecycle::end_self;

@@ -105,6 +105,13 @@ impl PropertySite {
         std::hint::black_box(self.declared);
         context::alive_if_any(|context| {
             let node = context.current.node.get();
+            let broken = match self.claim {
+                Claim::Always | Claim::AlwaysOrUnreachable => !holds,
+                Claim::Unreachable => true,
+                Claim::Sometimes | Claim::Reachable => false,
+            };
+            // The program's own words, for which it may look at the simulation.
+            let detail = if broken { detail() } else { String::new() };
             context.world(|world| {
                 let count = match world.properties.get_mut(self.name) {
                     Some(count) => count,
@@ -114,15 +121,10 @@ impl PropertySite {
                 count.reached += 1;
                 count.held += u64::from(holds);
                 count.margin = count.margin.max(margin);
-                let broken = match self.claim {
-                    Claim::Always | Claim::AlwaysOrUnreachable => !holds,
-                    Claim::Unreachable => true,
-                    Claim::Sometimes | Claim::Reachable => false,
-                };
                 if broken {
                     let failure = Failure::Violation {
                         property: self.name.to_owned(),
-                        message: format!("{} {}", self.claim, detail()).trim_end().to_owned(),
+                        message: format!("{} {detail}", self.claim).trim_end().to_owned(),
                         location: self.place.to_owned(),
                     };
                     world.fail(node, failure);

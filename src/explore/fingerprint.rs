@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exec::{Failed, Failure, WaitingTask};
+use crate::exec::{Failed, Failure, WaitingTask, is_telling};
 
 /// Names a failure: equal for runs that fail in the same way, whatever their seeds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,6 +39,11 @@ impl Fingerprint {
                 let place = task.as_ref().map(|task| without_column(&task.spawned_at));
                 place.unwrap_or_default().to_owned()
             }
+            Failure::Died { how, last_words } => {
+                let telling = last_words.iter().rev().find(|line| is_telling(line));
+                let why = telling.map_or(String::new(), |line| format!(", {}", words(line.trim())));
+                format!("{how}{why}")
+            }
             Failure::Nondeterminism { leak, .. } => leak.to_string(),
         };
         Self(
@@ -46,12 +51,6 @@ impl Fingerprint {
                 .trim_end()
                 .to_owned(),
         )
-    }
-
-    /// A failure of which only some words are known, such as how a process ended.
-    #[must_use]
-    pub fn of_words(kind: &str, message: &str) -> Self {
-        Self(format!("{kind}: {}", words(message)))
     }
 
     /// The text.
@@ -158,6 +157,30 @@ mod tests {
         };
         assert_eq!(violation("p", "a"), violation("p", "b"));
         assert_ne!(violation("p", "a"), violation("q", "a"));
+    }
+
+    #[test]
+    fn of_a_process_that_died_its_telling_words_count() {
+        let of = |how: &str, line: &str| {
+            Fingerprint::of(&failed(
+                Failure::Died {
+                    how: how.to_owned(),
+                    last_words: vec![line.to_owned(), "fatal error".to_owned()],
+                },
+                1,
+            ))
+        };
+        let one = of("signal 6 (SIGABRT)", "memory allocation of 12 bytes failed");
+        assert_eq!(
+            one.as_str(),
+            "Died: signal 6 (SIGABRT), memory allocation of # bytes failed"
+        );
+        assert_eq!(
+            one,
+            of("signal 6 (SIGABRT)", "memory allocation of 7 bytes failed")
+        );
+        assert_ne!(one, of("signal 6 (SIGABRT)", "seed 3 was here"));
+        assert_eq!(of("signal 9", "one"), of("signal 9", "two"));
     }
 
     #[test]

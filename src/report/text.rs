@@ -140,6 +140,7 @@ impl Report<'_> {
             | Failure::StepLimit { .. }
             | Failure::Escape { .. }
             | Failure::Hang { .. }
+            | Failure::Died { .. }
             | Failure::Nondeterminism { .. } => return,
         };
         lines.push(title.to_owned());

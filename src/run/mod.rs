@@ -6,6 +6,7 @@
 
 mod doctor;
 pub(crate) mod env;
+mod replay;
 mod scenario;
 mod shrink;
 mod thread;
@@ -79,20 +80,32 @@ fn test_of_thread() -> Option<String> {
 
 /// What `#[stormglass::test]` expands to: [`run`], with the test's path as its name.
 ///
+/// `declared` is a text that stays in the program's file, so that a runner finds the test there:
+/// the path and the place between [marks](DECLARED).
+///
 /// # Panics
 /// As [`run`].
 #[doc(hidden)]
 #[track_caller]
-pub fn test<F, Fut>(path: &str, config: Config, test: F)
+pub fn test<F, Fut>(declared: &str, config: Config, test: F)
 where
     F: Fn(Sim) -> Fut + Send + Sync + 'static,
     Fut: Future + 'static,
     Fut::Output: ProgramResult + 'static,
 {
+    let path = declared
+        .strip_prefix(DECLARED)
+        .and_then(|rest| rest.split('\u{2}').next())
+        .expect("the attribute marks the path");
     // Test runners name a test by its path without the crate.
     let name = path.split_once("::").map_or(path, |(_, name)| name);
     run_named(name, config, &Test::new(test));
 }
+
+/// What begins the text by which a test is found in its program's file; the test's path, `\u{2}`,
+/// its `file:line` and `\u{1}` follow.
+#[doc(hidden)]
+pub const DECLARED: &str = "\u{1}stormglass test\u{2}";
 
 /// What a successful [`run`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! socket closes, and ends the process. Whatever ends the process before, the runner knows by
 //! [`Message::Began`] which run it was.
 
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -18,7 +20,7 @@ use super::{RING, Test, attempt, was_given_up};
 use crate::exec::Properties;
 use crate::explore::{Fingerprint, Scenario};
 use crate::fault::Decisions;
-use crate::kernel::FaultCounters;
+use crate::kernel::{self, Entry, Family, FaultCounters, NodeId, SimTime, Step};
 use crate::report::text;
 use crate::sim::{Config, Outcome};
 use crate::sys;
@@ -45,9 +47,28 @@ pub enum Job {
     Scenario {
         /// The scenario.
         scenario: Box<Scenario>,
-        /// Whether to write the report, if it fails: it takes a second run.
-        report: bool,
+        /// What the report says of it if it fails; `None` if no report is wanted, which takes a
+        /// second run.
+        report: Option<Labels>,
     },
+    /// A scenario, whose trace is told up to a moment, line by line.
+    Trace {
+        /// The scenario.
+        scenario: Box<Scenario>,
+        /// The last step that is told.
+        until_step: u64,
+        /// The virtual time of the last step that is told, in nanoseconds.
+        until_ns: u64,
+    },
+}
+
+/// What the runner knows of a failure that its report must say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels {
+    /// A command that replays it.
+    pub replay: String,
+    /// Where it is saved.
+    pub saved: String,
 }
 
 /// What a worker tells its runner.
@@ -67,6 +88,8 @@ pub enum Message {
         /// Its seed.
         seed: u64,
     },
+    /// A line of a trace.
+    Line(String),
     /// A run is over.
     Ran(Box<Ran>),
     /// A job is done.
@@ -87,6 +110,9 @@ pub struct Ran {
     pub virtual_ns: u64,
     /// What the faults did.
     pub counters: FaultCounters,
+    /// The families of the faults that its plans name, whether they came to act or not.
+    #[serde(default)]
+    pub planned: BTreeSet<Family>,
     /// What was seen of properties.
     pub properties: Properties,
     /// Whether a stall was forgiven, since a quorum was lost.
@@ -107,6 +133,53 @@ pub struct FailedRun {
     pub fingerprint: Fingerprint,
     /// The report, if it was asked for.
     pub report: Option<String>,
+}
+
+impl Ran {
+    /// A run in the midst of which its process ended.
+    #[must_use]
+    pub fn died(failed: FailedRun) -> Self {
+        Self {
+            seed: failed.scenario.seed,
+            digest: String::new(),
+            steps: 0,
+            virtual_ns: 0,
+            counters: FaultCounters::default(),
+            planned: BTreeSet::new(),
+            properties: Properties::new(),
+            excused: false,
+            stale: Vec::new(),
+            failed: Some(Box::new(failed)),
+        }
+    }
+}
+
+impl FailedRun {
+    /// A run in the midst of which its process ended: what the runner knows of it. Its decisions
+    /// died with it, and are drawn anew from the seed.
+    #[must_use]
+    pub fn died(test: &str, config: &Config, seed: u64, how: &str, last_words: &[String]) -> Self {
+        let failed = Failed {
+            failure: Failure::Died {
+                how: how.to_owned(),
+                last_words: last_words.to_vec(),
+            },
+            moment: Moment {
+                node: NodeId::TEST,
+                name: "test".to_owned(),
+                incarnation: 1,
+                at: SimTime::ZERO,
+                step: Step::new(0),
+            },
+        };
+        let decisions = Decisions::default();
+        let digest = String::new();
+        Self {
+            scenario: Scenario::new(test, config, seed, &decisions, &failed, digest),
+            fingerprint: Fingerprint::of(&failed),
+            report: None,
+        }
+    }
 }
 
 /// Serves a runner until it hangs up, and ends the process.
@@ -161,8 +234,13 @@ fn try_serve(
             }
             Job::Scenario { scenario, report } => {
                 let (seed, given) = (scenario.seed, &scenario.decisions);
-                worker.run(&scenario.config, seed, given, Some(report))?;
+                worker.run(&scenario.config, seed, given, report.as_ref())?;
             }
+            Job::Trace {
+                scenario,
+                until_step,
+                until_ns,
+            } => worker.trace(&scenario, until_step, until_ns)?,
         }
         worker.tell(&Message::Idle)?;
     }
@@ -188,14 +266,54 @@ impl Worker<'_> {
         config: &Config,
         seed: u64,
         given: &Decisions,
-        report: Option<bool>,
+        report: Option<&Labels>,
     ) -> io::Result<()> {
         self.tell(&Message::Began { seed })?;
         let outcome = attempt(config, seed, given, Keep::Nothing, self.settings, self.test);
+        self.tell_outcome(config, outcome, report)
+    }
+
+    fn trace(&mut self, scenario: &Scenario, until_step: u64, until_ns: u64) -> io::Result<()> {
+        let Scenario { config, seed, .. } = scenario;
+        let given = &scenario.decisions;
+        self.tell(&Message::Began { seed: *seed })?;
+        let path = std::env::temp_dir().join(format!("stormglass-{}.trace", std::process::id()));
+        let keep = Keep::Written(File::create(&path)?);
+        let outcome = attempt(config, *seed, given, keep, self.settings, self.test);
+        let mut reader = BufReader::new(File::open(&path)?);
+        // It stays readable, and goes with the process however that ends.
+        fs::remove_file(&path)?;
+        while let Some(entry) = kernel::read(&mut reader)? {
+            let line = match entry {
+                Entry::Record(record)
+                    if record.step.number() > until_step || record.at.as_nanos() > until_ns =>
+                {
+                    break;
+                }
+                Entry::Record(record) => text::record_line(&record, &outcome.node_names),
+                Entry::Note(_, text) => text,
+                Entry::Payload(..) => continue,
+            };
+            self.tell(&Message::Line(line))?;
+        }
+        self.tell_outcome(config, outcome, None)
+    }
+
+    fn tell_outcome(
+        &mut self,
+        config: &Config,
+        outcome: Outcome<Result<(), String>>,
+        report: Option<&Labels>,
+    ) -> io::Result<()> {
         let given_up = was_given_up(&outcome);
-        let failed = self.failed(config, &outcome, report == Some(true));
+        let failed = self.failed(config, &outcome, report);
+        let plans = outcome.decisions.plans.iter();
+        let faults = plans.flat_map(|plan| &plan.faults);
+        let planned = faults
+            .flat_map(|planned| planned.fault.families())
+            .collect();
         self.tell(&Message::Ran(Box::new(Ran {
-            seed,
+            seed: outcome.seed,
             digest: if given_up {
                 String::new()
             } else {
@@ -204,6 +322,7 @@ impl Worker<'_> {
             steps: outcome.steps,
             virtual_ns: outcome.end.as_nanos(),
             counters: outcome.counters,
+            planned,
             properties: outcome.properties,
             excused: outcome.excused,
             stale: outcome.stale,
@@ -220,16 +339,20 @@ impl Worker<'_> {
         &self,
         config: &Config,
         outcome: &Outcome<Result<(), String>>,
-        wants_report: bool,
+        report: Option<&Labels>,
     ) -> Option<Box<FailedRun>> {
         let failed = outcome.failed.as_ref()?;
-        let digest = outcome.digest.to_string();
+        let digest = if was_given_up(outcome) {
+            "unknown, since the run was given up".to_owned()
+        } else {
+            outcome.digest.to_string()
+        };
         let (seed, decisions) = (outcome.seed, &outcome.decisions);
-        let replayed = (wants_report && !was_given_up(outcome)).then(|| {
+        let replayed = (report.is_some() && !was_given_up(outcome)).then(|| {
             let keep = Keep::Last(RING);
             attempt(config, seed, decisions, keep, self.settings, self.test)
         });
-        let report = wants_report.then(|| {
+        let report = report.map(|labels| {
             let second = replayed
                 .as_ref()
                 .map(|replayed| replayed.digest.to_string());

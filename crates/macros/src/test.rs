@@ -31,7 +31,8 @@ fn try_expand(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     check_function(&function)?;
 
     // The user's function stays whole, inside the test of the same name: errors point into it,
-    // and as a function item it can be called once a seed and sent to the thread of each.
+    // and as a function item it can be called once a seed and sent to the thread of each. The text
+    // stays in the program's file, where a runner finds the test without running anything.
     let attributes = std::mem::take(&mut function.attrs);
     let visibility = std::mem::replace(&mut function.vis, Visibility::Inherited);
     let name = &function.sig.ident;
@@ -43,7 +44,11 @@ fn try_expand(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
         #visibility fn #name() {
             #function
             #krate::run::test(
-                ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
+                ::core::concat!(
+                    "\u{1}stormglass test\u{2}",
+                    ::core::module_path!(), "::", ::core::stringify!(#name), "\u{2}",
+                    ::core::file!(), ":", ::core::line!(), "\u{1}"
+                ),
                 #config,
                 #name,
             );
@@ -278,10 +283,18 @@ mod tests {
         );
     }
 
-    /// Compares up to white space.
+    /// What `run::test` is told of a test `t`.
+    const MARK: &str = r#"::core::concat!(
+        "\u{1}stormglass test\u{2}",
+        ::core::module_path!(), "::", ::core::stringify!(t), "\u{2}",
+        ::core::file!(), ":", ::core::line!(), "\u{1}"
+    )"#;
+
+    /// Compares up to white space. `MARK` stands for the text above.
     fn check_expansion(args: &str, function: &str, expected: &str) {
         let seen = expand(args.parse().unwrap(), function.parse().unwrap()).to_string();
-        let [seen, expected] = [&seen, expected].map(|text| text.replace(char::is_whitespace, ""));
+        let expected = expected.replace("MARK", MARK);
+        let [seen, expected] = [&seen, &expected].map(|text| text.replace(char::is_whitespace, ""));
         assert_eq!(seen, expected);
     }
 
@@ -418,7 +431,7 @@ mod tests {
             pub fn t() {
                 async fn t(sim: Sim) -> Result<(), E> { a?; b }
                 ::stormglass::run::test(
-                    ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!(t)),
+                    MARK,
                     <::stormglass::Config as ::core::default::Default>::default(),
                     t,
                 );
@@ -435,7 +448,7 @@ mod tests {
             fn t() {
                 async fn t(sim: Sim) {}
                 a::b::run::test(
-                    ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!(t)),
+                    MARK,
                     {
                         let mut config: a::b::Config = base(1);
                         config.seeds = 2u64;

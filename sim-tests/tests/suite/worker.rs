@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use stormglass::run::worker::{Job, MEMORY, Message, Ran, SOCKET};
+use stormglass::run::worker::{Job, Labels, MEMORY, Message, Ran, SOCKET};
 use stormglass::time::sleep;
 use stormglass::{Config, Sim, always, sometimes};
 
@@ -145,7 +145,11 @@ fn a_worker_runs_seeds_and_scenarios_and_tells_what_failed() {
     let violation = runs[2].failed.as_deref().unwrap();
     assert_eq!(violation.fingerprint.as_str(), "Violation: no seed is two");
 
-    let (scenario, report) = (Box::new(failed.scenario.clone()), true);
+    let labels = Labels {
+        replay: "say it again".to_owned(),
+        saved: "here".to_owned(),
+    };
+    let (scenario, report) = (Box::new(failed.scenario.clone()), Some(labels));
     let (again, gone) = worker.serve(&Job::Scenario { scenario, report });
     assert_eq!((again.len(), gone), (1, None));
     assert_eq!(again[0].digest, runs[1].digest);
@@ -160,6 +164,10 @@ fn a_worker_runs_seeds_and_scenarios_and_tells_what_failed() {
         report.contains("seed 1 panics") && report.contains("5 operations"),
         "{report}"
     );
+    assert!(
+        report.contains("  replay  say it again\n  saved   here\n"),
+        "{report}"
+    );
     // What is cut from its workload is cut from the run.
     let mut fewer = failed.scenario.clone();
     fewer
@@ -168,7 +176,7 @@ fn a_worker_runs_seeds_and_scenarios_and_tells_what_failed() {
         .get_mut("numbers")
         .unwrap()
         .truncate(1);
-    let (scenario, report) = (Box::new(fewer), false);
+    let (scenario, report) = (Box::new(fewer), None);
     let (again, _) = worker.serve(&Job::Scenario { scenario, report });
     assert_eq!(again[0].virtual_ns, 1_000_000);
 }

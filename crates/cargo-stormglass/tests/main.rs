@@ -1,0 +1,3 @@
+//! The runner on packages with planted failures, as a person or a CI job calls it.
+
+mod suite;
