@@ -142,6 +142,7 @@ where
             seed,
             given: &Decisions::default(),
             keep: Keep::Nothing,
+            place: Location::caller(),
             log: settings.log,
         },
         test,
@@ -150,19 +151,27 @@ where
 
 /// What each seed of a test runs, on a thread of its own.
 #[derive(Clone)]
-struct Test(Arc<dyn Fn(Sim) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>);
+struct Test {
+    /// Where it is written.
+    place: &'static Location<'static>,
+    body: Arc<dyn Fn(Sim) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>,
+}
 
 impl Test {
+    #[track_caller]
     fn new<F, Fut>(test: F) -> Self
     where
         F: Fn(Sim) -> Fut + Send + Sync + 'static,
         Fut: Future + 'static,
         Fut::Output: ProgramResult + 'static,
     {
-        Self(Arc::new(move |sim| {
-            let future = test(sim);
-            Box::pin(async move { future.await.into_result() })
-        }))
+        Self {
+            place: Location::caller(),
+            body: Arc::new(move |sim| {
+                let future = test(sim);
+                Box::pin(async move { future.await.into_result() })
+            }),
+        }
     }
 }
 
@@ -229,9 +238,10 @@ fn attempt(
         seed,
         given,
         keep,
+        place: test.place,
         log: settings.log,
     };
-    let mut outcome = thread::run(watched, move |sim| async move { (test.0)(sim).await });
+    let mut outcome = thread::run(watched, move |sim| async move { (test.body)(sim).await });
     if outcome.failed.is_none()
         && let Some(Err(message)) = &outcome.value
     {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::BufWriter;
-use std::panic;
+use std::panic::{self, Location};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -24,6 +24,8 @@ pub(crate) struct Watched<'a> {
     /// Decisions of another run to take over.
     pub(crate) given: &'a Decisions,
     pub(crate) keep: Keep,
+    /// Where the test is written.
+    pub(crate) place: &'static Location<'static>,
     /// Level of `tracing` events to print.
     pub(crate) log: Option<LevelFilter>,
 }
@@ -58,6 +60,7 @@ where
         seed,
         given,
         keep,
+        place,
         log,
     } = watched;
     let progress = Arc::new(Progress::default());
@@ -65,6 +68,7 @@ where
         .config(config.clone())
         .seed(seed)
         .decisions(given.clone())
+        .called_at(place)
         .progress(progress.clone());
     // Log lines are kept for the report, and printed only the first time.
     builder = match (keep, log) {

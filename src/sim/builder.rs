@@ -42,6 +42,7 @@ pub struct Builder {
     log: Option<(LevelFilter, bool)>,
     progress: Option<Arc<Progress>>,
     decisions: Decisions,
+    called_at: Option<&'static Location<'static>>,
 }
 
 impl Default for Builder {
@@ -60,6 +61,7 @@ impl Builder {
             log: None,
             progress: None,
             decisions: Decisions::default(),
+            called_at: None,
         }
     }
 
@@ -109,6 +111,12 @@ impl Builder {
         self
     }
 
+    /// Where the test's own task is said to be spawned; else where `run` is called.
+    pub(crate) const fn called_at(mut self, place: &'static Location<'static>) -> Self {
+        self.called_at = Some(place);
+        self
+    }
+
     /// Runs `test` until its future ends or the run fails.
     ///
     /// # Panics
@@ -125,7 +133,7 @@ impl Builder {
             panic!("the configuration makes no sense: {error}");
         }
         exec::install_panic_hook();
-        let location = Location::caller();
+        let location = self.called_at.unwrap_or_else(Location::caller);
         let trace = Trace::new(self.config.digest, self.sink);
         let mut net = Fabric::new(self.config.link.clone());
         net.set_dns(self.config.dns.clone());

@@ -86,6 +86,13 @@ impl Failure {
         Some((file, parts.next()?.parse().ok()?))
     }
 
+    /// The command of its report that replays it.
+    pub fn replay(&self) -> Option<&str> {
+        self.report
+            .lines()
+            .find_map(|line| line.strip_prefix("  replay  "))
+    }
+
     /// The fingerprint as 16 hex digits.
     pub fn hash(&self) -> String {
         format!("{:016x}", hash(self.fingerprint.as_str().as_bytes()))

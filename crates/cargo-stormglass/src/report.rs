@@ -30,29 +30,28 @@ pub fn of_death(failure: &Failure, name: &str, labels: &Labels) -> String {
     lines.join("\n")
 }
 
-/// The report of a run that is another each time; `found` is the doctor's own, or what it printed.
+/// The report of a run that is another each time; `found` is what the doctor printed of it.
 pub fn of_difference(name: &str, seed: u64, what: &str, replay: &str, found: &str) -> String {
+    let mut found = found.lines().skip_while(|line| !line.contains(HEADLINE));
+    // The doctor's report begins with lines of the same meaning.
+    let leak = found.next().and_then(|line| line.split_once("the leak: "));
+    let leak = leak.map_or(String::new(), |(_, leak)| format!("; the leak: {leak}"));
     let mut lines = vec![
-        format!("{name} is not deterministic: {what}"),
+        format!("{name} is not deterministic: {what}{leak}"),
         format!("  where   seed {seed}"),
         format!("  replay  {replay}"),
         "  saved   nowhere, since it would be another run each time".to_owned(),
     ];
-    // The doctor's report begins with lines of the same meaning.
-    let own = ["  replay ", "  saved "];
+    let own = ["  where ", "  replay ", "  saved ", "note: run with"];
     let is_own = |line: &&str| own.iter().any(|word| line.starts_with(word));
-    let found = found
-        .lines()
-        .skip_while(|line| !line.contains("failed with Nondeterminism"));
-    let found = found.filter(|line| !is_own(line) && !line.starts_with("note: run with"));
-    lines.extend(
-        found
-            .take_while(|line| !line.trim().is_empty())
-            .map(str::to_owned),
-    );
+    let found = found.take_while(|line| !line.trim().is_empty());
+    lines.extend(found.filter(|line| !is_own(line)).map(str::to_owned));
     lines.truncate(LINES);
     lines.join("\n")
 }
+
+/// What the doctor's report of a leak has in its first line.
+const HEADLINE: &str = "failed with Nondeterminism";
 
 #[cfg(test)]
 mod tests {
@@ -65,10 +64,9 @@ mod tests {
             where   test\n  replay  STORMGLASS_CHECK=1 ..\n  saved   /tmp/x\n  likely  a clock\n\n\
             failures:\n";
         let report = of_difference("t", 3, "a and b", "cargo stormglass doctor t", found);
-        let expected = "t is not deterministic: a and b\n  where   seed 3\n  replay  cargo \
-            stormglass doctor t\n  saved   nowhere, since it would be another run each time\n\
-            t failed with Nondeterminism: the same seed gave another run; the leak: clock\n  \
-            where   test\n  likely  a clock";
+        let expected = "t is not deterministic: a and b; the leak: clock\n  where   seed 3\n  \
+            replay  cargo stormglass doctor t\n  saved   nowhere, since it would be another run \
+            each time\n  likely  a clock";
         assert_eq!(report, expected);
     }
 }

@@ -606,7 +606,7 @@ impl<'a> Runner<'a> {
                 let message = self.campaign.failures[failure].message();
                 format!("it failed once, and not so in a fresh process: {message}")
             }
-            None => "the seed gave another run in a fresh process".to_owned(),
+            None => "its seed gave another run in a fresh process".to_owned(),
         };
         let replay = self.seed_command("doctor", test, seed);
         let mut text = report::of_difference(name, seed, &what, &replay, &finding.text);

@@ -92,6 +92,15 @@ fn what_is_broken_ends_the_run_with_its_name_and_place() {
 }
 
 #[test]
+fn what_is_said_of_a_broken_property_may_look_at_the_simulation() {
+    let outcome = Builder::new().seed(7).run(|sim| async move {
+        always!(false, "never", "of seed {} at {:?}", sim.seed(), sim.now());
+    });
+    let failure = outcome.failed.unwrap().failure;
+    assert!(failure.to_string().contains("of seed 7 at"), "{failure}");
+}
+
+#[test]
 fn outside_a_simulation_nothing_is_claimed() {
     claim(11);
     assert!(!buggify!("outside"));

@@ -11,8 +11,8 @@ pub fn write(over: &Over<'_>) -> String {
     if campaign.distinct().next().is_some() {
         text.push_str("| test | failure | seeds | smallest | replay |\n|---|---|---|---|---|\n");
         for failure in campaign.distinct() {
-            let replay = match &failure.file {
-                Some(file) => format!("`cargo stormglass replay {}`", shown(file)),
+            let replay = match failure.replay() {
+                Some(command) => format!("`{command}`"),
                 None => format!("seed {}", failure.seed),
             };
             text.push_str(&format!(

@@ -104,6 +104,7 @@ pub fn over(over: &Over<'_>) -> Value {
         json!({
             "tests": over.campaign.members.len(),
             "seeds": sum.seeds,
+            "steps": sum.steps,
             "failed": sum.failed,
             "excused": sum.excused,
             "virtual_ms": u64::try_from(sum.virtual_ns / 1_000_000).unwrap_or(u64::MAX),
