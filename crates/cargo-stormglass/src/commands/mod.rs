@@ -24,7 +24,7 @@ use stormglass::run::Scenario;
 pub fn execute(command: Command) -> Result<u8, Stop> {
     match command {
         Command::List(args) => list::list(&args),
-        Command::Run(args) => run::run(*args),
+        Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Doctor(args) => doctor::doctor(&args),

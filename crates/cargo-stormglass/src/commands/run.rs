@@ -23,7 +23,7 @@ use crate::runner::{Parts, Runner};
 use crate::stop::{self, Stop};
 use crate::worker::Launch;
 
-pub fn run(args: RunArgs) -> Result<u8, Stop> {
+pub fn run(args: &RunArgs) -> Result<u8, Stop> {
     if args.resume {
         let state = cargo::workspace(&args.cargo)?.state();
         let (begun, told) = Journal::read(&journal::path(&state))?;
@@ -37,7 +37,7 @@ pub fn run(args: RunArgs) -> Result<u8, Stop> {
         };
         return campaign(&earlier, Some((begun, told)));
     }
-    campaign(&args, None)
+    campaign(args, None)
 }
 
 fn campaign(args: &RunArgs, resumed: Option<(Begun, Told)>) -> Result<u8, Stop> {

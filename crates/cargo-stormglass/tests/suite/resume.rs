@@ -33,7 +33,8 @@ fn begin(runner: &Runner) -> (Child, u64) {
             return (child, seeds);
         }
     }
-    panic!("the campaign ended early");
+    let status = child.wait().unwrap();
+    panic!("the campaign ended early: {status}");
 }
 
 fn resume(runner: &Runner) -> Called {
