@@ -132,6 +132,35 @@ impl CargoArgs {
     }
 }
 
+/// What a process of a test may do.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Processes of tests")]
+pub struct ProcessArgs {
+    /// Address space that a process of a test may use, such as `512MiB`; what asks for more dies.
+    #[arg(long, value_name = "BYTES", default_value = "4GiB", value_parser = units::parse_bytes)]
+    pub memory: u64,
+    /// Kills a process that has said nothing for so long: it should tell of hangs by itself.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::parse_time)]
+    pub timeout: Duration,
+}
+
+impl ProcessArgs {
+    /// Those that are not as usual, again, for a command that is printed.
+    pub fn to_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.memory != 4 << 30 {
+            words.extend(["--memory".to_owned(), self.memory.to_string()]);
+        }
+        if self.timeout != Duration::from_secs(600) {
+            words.extend([
+                "--timeout".to_owned(),
+                format!("{}ms", self.timeout.as_millis()),
+            ]);
+        }
+        words
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Only tests whose name has this in it.
@@ -167,15 +196,9 @@ pub struct RunArgs {
     /// seeds from (M - 1) * 2^40 on.
     #[arg(long, value_name = "M/N", value_parser = Partition::parse)]
     pub partition: Option<Partition>,
-    /// Address space that a process of a test may use, such as `512MiB`; what asks for more dies.
-    #[arg(long, value_name = "BYTES", default_value = "4GiB", value_parser = units::parse_bytes)]
-    pub memory: u64,
     /// `seed`: a process for each seed, so that statics are fresh.
     #[arg(long, value_enum)]
     pub isolate: Option<Isolate>,
-    /// Kills a process that has said nothing for so long: it should tell of hangs by itself.
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::parse_time)]
-    pub timeout: Duration,
     /// A goal that so many seeds did not reach fails the campaign; 0 is never.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub goals_after: u64,
@@ -211,6 +234,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::parse_time)]
     pub progress_every: Duration,
     #[command(flatten)]
+    pub process: ProcessArgs,
+    #[command(flatten)]
     pub cargo: CargoArgs,
 }
 
@@ -234,6 +259,8 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
     #[command(flatten)]
+    pub process: ProcessArgs,
+    #[command(flatten)]
     pub cargo: CargoArgs,
 }
 
@@ -245,6 +272,8 @@ pub struct ShrinkArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
+    pub process: ProcessArgs,
+    #[command(flatten)]
     pub cargo: CargoArgs,
 }
 
@@ -255,6 +284,8 @@ pub struct DoctorArgs {
     /// The seed; else the test's first.
     #[arg(long)]
     pub seed: Option<u64>,
+    #[command(flatten)]
+    pub process: ProcessArgs,
     #[command(flatten)]
     pub cargo: CargoArgs,
 }
@@ -268,6 +299,8 @@ pub struct CorpusArgs {
     /// The directory; else `stormglass/corpus` of each package.
     #[arg(long, value_name = "DIRECTORY")]
     pub corpus: Option<PathBuf>,
+    #[command(flatten)]
+    pub process: ProcessArgs,
     #[command(flatten)]
     pub cargo: CargoArgs,
 }

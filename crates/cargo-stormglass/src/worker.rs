@@ -147,7 +147,7 @@ impl Worker {
             line.push(b'\n');
             self.jobs.write_all(&line)
         });
-        let mut silent = false;
+        let (mut silent, mut unwanted) = (false, false);
         while asked.is_ok() {
             match self.next() {
                 Ok(Some(Message::Idle)) => return Served::Idle,
@@ -161,6 +161,7 @@ impl Worker {
                         _ => {}
                     }
                     if !on(message) {
+                        unwanted = true;
                         break;
                     }
                 }
@@ -173,6 +174,10 @@ impl Worker {
                     break;
                 }
             }
+        }
+        if silent || unwanted {
+            // It may have ended in this moment.
+            let _ = self.child.kill();
         }
         let mut death = self.bury();
         if silent {

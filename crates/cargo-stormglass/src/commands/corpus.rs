@@ -73,7 +73,7 @@ fn run(args: &CorpusArgs, entries: &[Entry]) -> Result<u8, Stop> {
             }
             continue;
         };
-        let launch = launch(&found, test, None);
+        let launch = launch(&found, test, &args.process, None);
         let mut worker = Worker::start(&launch).map_err(Stop::usage)?;
         let (ran, _) = run_scenario(&mut worker, &launch, scenario, None);
         let label = Label::of(scenario, &ran);

@@ -10,7 +10,11 @@ pub fn doctor(args: &DoctorArgs) -> Result<u8, Stop> {
     let found = discover::find(&args.cargo)?;
     let test = found.one(&args.test)?;
     let scratch = found.workspace.state().join("doctor");
-    let finding = examine(&launch(&found, test, None), args.seed, &scratch);
+    let finding = examine(
+        &launch(&found, test, &args.process, None),
+        args.seed,
+        &scratch,
+    );
     if !finding.ran {
         return Err(Stop::usage(finding.text));
     }

@@ -9,9 +9,8 @@ mod shrink;
 mod to_test;
 
 use std::path::Path;
-use std::time::Duration;
 
-use crate::args::{CargoArgs, Command};
+use crate::args::{CargoArgs, Command, ProcessArgs};
 use crate::cargo::Program;
 use crate::corpus::read;
 use crate::discover::{self, Found};
@@ -52,23 +51,28 @@ pub fn command(name: &str, args: &CargoArgs, program: &Program, own: &[&str]) ->
     words.join(" ")
 }
 
-pub fn replay_file(args: &CargoArgs, program: &Program, file: &Path) -> String {
-    command("replay", args, program, &[&shown(file)])
+pub fn replay_file(
+    args: &CargoArgs,
+    process: &ProcessArgs,
+    program: &Program,
+    file: &Path,
+) -> String {
+    let mut own = process.to_words();
+    own.push(shown(file));
+    let own: Vec<&str> = own.iter().map(|word| &**word).collect();
+    command("replay", args, program, &own)
 }
 
-/// How a test's process is started by commands that run one thing.
-fn launch(found: &Found, test: usize, log: Option<String>) -> Launch {
+/// How a test's process is started.
+fn launch(found: &Found, test: usize, process: &ProcessArgs, log: Option<String>) -> Launch {
     Launch {
         program: found.binary(test).program.clone(),
         test: found.tests[test].name.clone(),
-        memory: None,
-        timeout: TIMEOUT,
+        memory: Some(process.memory),
+        timeout: process.timeout,
         log,
     }
 }
-
-/// How long a process may say nothing: a watchdog of its own ends a poll long before.
-const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A saved failure with its test.
 struct Saved {

@@ -39,13 +39,13 @@ fn replay_saved(args: &ReplayArgs, file: &Path) -> Result<u8, Stop> {
     let saved = saved(file, &args.cargo)?;
     let (scenario, launch) = (
         saved.scenario,
-        launch(&saved.found, saved.test, args.log.clone()),
+        launch(&saved.found, saved.test, &args.process, args.log.clone()),
     );
     if wants_trace(args) {
         return trace(args, &launch, scenario);
     }
     let labels = Labels {
-        replay: replay_file(&args.cargo, &launch.program, file),
+        replay: replay_file(&args.cargo, &args.process, &launch.program, file),
         saved: shown(file),
     };
     let ran = fresh(&launch, &scenario, Some(labels))?;
@@ -77,7 +77,7 @@ fn replay_saved(args: &ReplayArgs, file: &Path) -> Result<u8, Stop> {
 fn replay_seed(args: &ReplayArgs, seed: u64) -> Result<u8, Stop> {
     let found = discover::find(&args.cargo)?;
     let test = found.one(&args.what)?;
-    let launch = launch(&found, test, args.log.clone());
+    let launch = launch(&found, test, &args.process, args.log.clone());
     let mut worker = Worker::start(&launch).map_err(Stop::usage)?;
     let scenario = of_seed(&worker, &launch.test, seed);
     if wants_trace(args) {

@@ -13,7 +13,7 @@ use clap::Parser;
 use crate::args::{self, Command, CommandLine, Format, RunArgs};
 use crate::campaign::Campaign;
 use crate::cargo;
-use crate::discover::{self, Found};
+use crate::discover;
 use crate::failure::State;
 use crate::journal::{self, Begun, Journal, Line, Told};
 use crate::output::{Over, human, junit, markdown, ndjson, sarif};
@@ -21,7 +21,6 @@ use crate::plan::Asked;
 use crate::pool::{self, Event, Shared};
 use crate::runner::{Parts, Runner};
 use crate::stop::{self, Stop};
-use crate::worker::Launch;
 
 pub fn run(args: &RunArgs) -> Result<u8, Stop> {
     if args.resume {
@@ -88,7 +87,7 @@ fn campaign(args: &RunArgs, resumed: Option<(Begun, Told)>) -> Result<u8, Stop> 
     interrupt(sender.clone())?;
     let shared = Arc::new(Shared {
         launches: (0..found.tests.len())
-            .map(|test| launch(args, &found, test))
+            .map(|test| super::launch(&found, test, &args.process, None))
             .collect(),
         stopping: AtomicBool::new(false),
         isolated: args.isolate.is_some(),
@@ -118,14 +117,6 @@ fn campaign(args: &RunArgs, resumed: Option<(Begun, Told)>) -> Result<u8, Stop> 
     });
     runner.run()?;
     finish(args, &runner)
-}
-
-fn launch(args: &RunArgs, found: &Found, test: usize) -> Launch {
-    Launch {
-        memory: Some(args.memory),
-        timeout: args.timeout,
-        ..super::launch(found, test, None)
-    }
 }
 
 /// Ctrl-C once has the campaign finish, and twice ends the runner. The journal has what was found,

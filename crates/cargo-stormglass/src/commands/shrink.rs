@@ -15,7 +15,7 @@ use crate::worker::Worker;
 
 pub fn shrink(args: &ShrinkArgs) -> Result<u8, Stop> {
     let saved = saved(&args.file, &args.cargo)?;
-    let launch = launch(&saved.found, saved.test, None);
+    let launch = launch(&saved.found, saved.test, &args.process, None);
     let wanted = Fingerprint::of(&saved.scenario.failed);
     let mut worker = Worker::start(&launch).map_err(Stop::usage)?;
     let (ran, _) = run_scenario(&mut worker, &launch, &saved.scenario, None);
@@ -42,7 +42,7 @@ pub fn shrink(args: &ShrinkArgs) -> Result<u8, Stop> {
     println!("  saved   {}", shown(output));
     println!(
         "  replay  {}",
-        replay_file(&args.cargo, &launch.program, output)
+        replay_file(&args.cargo, &args.process, &launch.program, output)
     );
     Ok(FINE)
 }

@@ -56,7 +56,7 @@ impl Runner<'_> {
         let program = &self.found.binary(test).program;
         match self.file_of(failure, member) {
             Some(file) => Labels {
-                replay: replay_file(&self.args.cargo, program, &file),
+                replay: replay_file(&self.args.cargo, &self.args.process, program, &file),
                 saved: shown(&file),
             },
             None => Labels {

@@ -181,7 +181,7 @@ impl<'a> Runner<'a> {
                 let test = self.campaign.members[member].test;
                 let program = &self.found.binary(test).program;
                 let labels = Labels {
-                    replay: replay_file(&self.args.cargo, program, &entry.path),
+                    replay: replay_file(&self.args.cargo, &self.args.process, program, &entry.path),
                     saved: shown(&entry.path),
                 };
                 self.orders.push_back(Order::Scenario {

@@ -1,6 +1,6 @@
 //! Each exit code, and what is told with it.
 
-use super::package::Runner;
+use super::package::{Called, Runner};
 
 #[test]
 fn help_tells_the_exit_codes() {
@@ -153,4 +153,37 @@ fn nothing_to_run_is_4_wrong_usage_96_and_a_failed_build_101() {
         assert_eq!(called.code, code, "{words}");
         assert!(!called.stderr.is_empty(), "{words}: nobody is told why");
     }
+}
+
+#[test]
+fn a_test_that_cannot_begin_is_96_and_says_why() {
+    let runner = Runner::new("broken");
+    let called = runner.run("cannot_begin");
+    assert_eq!(called.code, 96);
+    assert!(called.stderr.contains("there is no configuration"));
+    assert_eq!(called.over()["seeds"], 0);
+}
+
+#[test]
+fn a_process_that_says_nothing_is_killed() {
+    let runner = Runner::new("silent");
+    let words = format!(
+        "run is_slow --seeds 1 --timeout 300ms --format ndjson --corpus {}",
+        runner.file("corpus")
+    );
+    let output = runner
+        .command(&words)
+        .env("PLANTED_SLOW_MS", "600000")
+        .output()
+        .unwrap();
+    let called = Called::new(&words, &output);
+    assert_eq!(called.code, 100);
+    let failures = called.events("failure");
+    assert_eq!(failures.len(), 1);
+    let report = failures[0]["report"].as_str().unwrap();
+    assert!(
+        report.contains("ended by the runner, after no word for 300ms"),
+        "{report}"
+    );
+    assert!(report.contains(" --timeout 300ms "), "{report}");
 }

@@ -29,7 +29,7 @@ fn write(root: &Path) {
     );
     put(&root.join("Cargo.toml"), &manifest);
     put(&root.join("src/lib.rs"), "//! Nothing.\n");
-    for name in ["crashers.rs", "clean.rs"] {
+    for name in ["broken.rs", "clean.rs", "crashers.rs"] {
         let text = fs::read_to_string(sources.join(name)).unwrap();
         put(&root.join("tests").join(name), &text);
     }
