@@ -136,9 +136,7 @@ pub fn over(over: &Over<'_>) -> String {
     let mut text = String::from("\n");
     if campaign.distinct().next().is_some() {
         text.push_str("failures, each told above:\n");
-        let head = ["test", "seeds", "smallest", "saved"]
-            .map(str::to_owned)
-            .to_vec();
+        let head = ["test", "seeds", "smallest"].map(str::to_owned).to_vec();
         let mut rows = vec![head];
         for failure in campaign.distinct() {
             rows.push(vec![
@@ -153,10 +151,6 @@ pub fn over(over: &Over<'_>) -> String {
                 } else {
                     failure.seed.to_string()
                 },
-                failure
-                    .file
-                    .as_deref()
-                    .map_or_else(|| "-".to_owned(), shown),
             ]);
         }
         text.push_str(&table(&rows));

@@ -1,7 +1,7 @@
 //! Saved failures: run first, labelled, replayed, made a test.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -106,23 +106,18 @@ fn a_saved_failure_is_replayed_and_becomes_a_test() {
 
     let text = runner.call(&format!("to-test {}", file.display())).stdout;
     assert!(text.contains("/// Panic: seed 2 is bad"), "{text}");
-    // Beside the test, in a file of its own.
+    // Beside the test, in a package of its own.
     let source = fs::read_to_string(package::root().join("tests/crashers.rs")).unwrap();
-    let test = package::root().join("tests/replayed.rs");
-    fs::write(&test, format!("{source}\n{text}")).unwrap();
-    let mut command: Command = runner.command("");
-    let cargo = command
-        .get_envs()
-        .map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned()));
-    let cargo: Vec<_> = cargo.filter(|(_, value)| !value.is_empty()).collect();
-    command = Command::new(env!("CARGO"));
-    let output = command
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replayed");
+    let test = ("replayed.rs", format!("{source}\n{text}"));
+    package::write(&root, "replayed", &[test]);
+    let mut cargo = Command::new(env!("CARGO"));
+    package::build_settings(&mut cargo);
+    let output = cargo
         .args(["test", "--test", "replayed", "panics_with_seed_2"])
-        .current_dir(package::root())
-        .envs(cargo)
+        .current_dir(&root)
         .output()
         .unwrap();
-    fs::remove_file(&test).unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(
         text.contains("test panics_with_seed_2 ... FAILED"),

@@ -11,27 +11,31 @@ use serde_json::Value;
 pub(crate) fn root() -> PathBuf {
     static WRITTEN: Once = Once::new();
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
-    WRITTEN.call_once(|| write(&root));
+    WRITTEN.call_once(|| {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted");
+        let read = |name: &str| fs::read_to_string(sources.join(name)).unwrap();
+        let names = ["broken.rs", "clean.rs", "crashers.rs"];
+        write(&root, "planted", &names.map(|name| (name, read(name))));
+    });
     root
 }
 
-fn write(root: &Path) {
+/// Writes a package whose tests are these files.
+pub(crate) fn write(root: &Path, name: &str, tests: &[(&str, String)]) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let workspace = workspace.canonicalize().unwrap();
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted");
     for directory in ["src", "tests"] {
         fs::create_dir_all(root.join(directory)).unwrap();
     }
     let manifest = format!(
-        "[package]\nname = \"planted\"\nedition = \"2024\"\n\n[dev-dependencies]\n\
+        "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[dev-dependencies]\n\
          stormglass = {{ path = {:?} }}\n\n[workspace]\n",
         workspace.display().to_string()
     );
     put(&root.join("Cargo.toml"), &manifest);
     put(&root.join("src/lib.rs"), "//! Nothing.\n");
-    for name in ["broken.rs", "clean.rs", "crashers.rs"] {
-        let text = fs::read_to_string(sources.join(name)).unwrap();
-        put(&root.join("tests").join(name), &text);
+    for (name, text) in tests {
+        put(&root.join("tests").join(name), text);
     }
     // The versions that are downloaded already.
     let lock = fs::read_to_string(workspace.join("Cargo.lock")).unwrap();
@@ -76,17 +80,10 @@ impl Runner {
             .args(words.split_whitespace())
             .current_dir(root())
             .env("CARGO", env!("CARGO"))
-            .env(
-                "CARGO_TARGET_DIR",
-                Path::new(env!("CARGO_TARGET_TMPDIR")).join("nested"),
-            )
-            // Built once and hardly run: quickly is better than well.
-            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("STORMGLASS_DIR", &self.directory)
             .env_remove("GITHUB_STEP_SUMMARY")
-            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());
+        build_settings(&mut command);
         command
     }
 
@@ -100,6 +97,18 @@ impl Runner {
         let corpus = self.file("corpus");
         self.call(&format!("run --format ndjson --corpus {corpus} {words}"))
     }
+}
+
+/// Nested builds go apart from this build, and are run little: quickly is better than well.
+pub(crate) fn build_settings(command: &mut Command) {
+    command
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("nested"),
+        )
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env_remove("RUST_BACKTRACE");
 }
 
 /// What a call gave.
