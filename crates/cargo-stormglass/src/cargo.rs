@@ -18,8 +18,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Where the runner keeps what it is about: `STORMGLASS_DIR`, or else `stormglass` in the target
-    /// directory.
+    /// Where the runner keeps what it is about: `STORMGLASS_DIR`, or else `stormglass` in the
+    /// target directory.
     pub fn state(&self) -> PathBuf {
         let given = std::env::var_os("STORMGLASS_DIR").filter(|path| !path.is_empty());
         given.map_or_else(|| self.target.join("stormglass"), PathBuf::from)

@@ -274,7 +274,8 @@ mod tests {
         };
         assert_eq!(
             progress_line(&stand),
-            "12,345 of 100,000 seeds, 1,234/s, 12.3 virtual s per CPU s, 1 distinct failure, goals 2/3"
+            "12,345 of 100,000 seeds, 1,234/s, 12.3 virtual s per CPU s, 1 distinct failure, \
+             goals 2/3"
         );
     }
 
