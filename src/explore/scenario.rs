@@ -266,7 +266,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_label_is_never_green_for_what_was_not_met() {
-        let [kept, other] = ["a", "b"].map(|words| Fingerprint::of_words("Panic", words));
+        let [kept, other] = ["Panic: a", "Panic: b"]
+            .map(|words| serde_json::from_value::<Fingerprint>(words.into()).unwrap());
         let unmet = ["fault f1 found no n-7".to_owned()];
         for (seen, stale, label) in [
             (Some(&kept), &[][..], Label::Live),

@@ -6,7 +6,6 @@
 
 mod doctor;
 pub(crate) mod env;
-mod replay;
 mod scenario;
 mod shrink;
 mod thread;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::env::Settings;
 use super::thread::Keep;
 use super::{RING, Test, attempt, was_given_up};
-use crate::exec::Properties;
+use crate::exec::{Failed, Failure, Moment, Properties};
 use crate::explore::{Fingerprint, Scenario};
 use crate::fault::Decisions;
 use crate::kernel::{self, Entry, Family, FaultCounters, NodeId, SimTime, Step};
@@ -360,8 +360,8 @@ impl Worker<'_> {
                 name: self.name,
                 seed,
                 failed,
-                replay: &self.settings.replay_command(self.name, seed, false),
-                saved: "",
+                replay: &labels.replay,
+                saved: &labels.saved,
                 shrunk: None,
                 first: &digest,
                 second: second.as_deref(),
