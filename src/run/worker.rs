@@ -69,6 +69,8 @@ pub struct Labels {
     pub replay: String,
     /// Where it is saved.
     pub saved: String,
+    /// How much of the failing run is needed to fail, if it was shrunk.
+    pub shrunk: Option<String>,
 }
 
 /// What a worker tells its runner.
@@ -362,7 +364,7 @@ impl Worker<'_> {
                 failed,
                 replay: &labels.replay,
                 saved: &labels.saved,
-                shrunk: None,
+                shrunk: labels.shrunk.as_deref(),
                 first: &digest,
                 second: second.as_deref(),
                 ring: replayed

@@ -211,6 +211,9 @@ pub struct RunArgs {
     /// Saves failures as they are.
     #[arg(long)]
     pub no_shrink: bool,
+    /// For how long each failure is made smaller.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_time)]
+    pub shrink_for: Duration,
     /// Where failures are saved and read first the next time; else `stormglass/corpus` beside the
     /// package's Cargo.toml, so that they can be committed.
     #[arg(long, value_name = "DIRECTORY")]
@@ -271,6 +274,10 @@ pub struct ShrinkArgs {
     /// Where the smaller one goes; else over the file.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// For how long.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+    #[arg(value_parser = units::parse_time)]
+    pub time: Duration,
     #[command(flatten)]
     pub process: ProcessArgs,
     #[command(flatten)]

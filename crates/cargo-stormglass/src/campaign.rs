@@ -6,13 +6,13 @@ use stormglass::Config;
 use stormglass::explore::Fingerprint;
 use stormglass::run::worker::{FailedRun, Ran};
 
-use crate::corpus::Label;
 use crate::discover::Found;
 use crate::failure::{Failure, State};
 use crate::goals::{self, Goal, Member};
 use crate::journal::{Line, Told};
 use crate::plan::Pending;
 use crate::tally::Tally;
+use stormglass::explore::Label;
 
 /// A test of a campaign.
 pub struct Entrant {

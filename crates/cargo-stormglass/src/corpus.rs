@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use stormglass::explore::Fingerprint;
+use stormglass::explore::{Fingerprint, Label};
 use stormglass::run::Scenario;
 use stormglass::run::worker::Ran;
 
@@ -77,53 +77,24 @@ pub fn save(path: &Path, scenario: &Scenario) -> Result<(), Stop> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(unwritable)?;
     }
-    let text = serde_json::to_string_pretty(scenario).expect("a scenario has text keys only");
     let draft = path.with_extension("json.new");
-    fs::write(&draft, text + "\n").map_err(unwritable)?;
+    fs::write(&draft, scenario.to_json()).map_err(unwritable)?;
     fs::rename(&draft, path).map_err(unwritable)
 }
 
 /// What became of a saved failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Label {
-    /// It fails as it did.
-    Live,
-    /// It fails in another way.
-    Other,
-    /// It fails no more.
-    Fixed,
-    /// It fails no more, but faults or operations that it names found no target, so that it says
-    /// nothing.
-    Stale,
+pub fn label(scenario: &Scenario, ran: &Ran) -> Label {
+    let seen = ran.failed.as_ref().map(|failed| &failed.fingerprint);
+    Label::of(&scenario.fingerprint, seen, &ran.stale)
 }
 
-impl Label {
-    pub fn of(scenario: &Scenario, ran: &Ran) -> Self {
-        match &ran.failed {
-            Some(failed) if failed.fingerprint == Fingerprint::of(&scenario.failed) => Self::Live,
-            Some(_) => Self::Other,
-            None if ran.stale.is_empty() => Self::Fixed,
-            None => Self::Stale,
-        }
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Other => "other",
-            Self::Fixed => "fixed",
-            Self::Stale => "stale",
-        }
-    }
-
-    /// What it means, in a few words.
-    pub const fn means(self) -> &'static str {
-        match self {
-            Self::Live => "fails as it did",
-            Self::Other => "fails in another way",
-            Self::Fixed => "fails no more",
-            Self::Stale => "says nothing any more: what it names is not there",
-        }
+/// What a label means, in a few words.
+pub const fn meaning(label: Label) -> &'static str {
+    match label {
+        Label::Live => "fails as it did",
+        Label::Changed => "fails in another way",
+        Label::Fixed => "fails no more",
+        _ => "says nothing any more: what it names is not there",
     }
 }
 

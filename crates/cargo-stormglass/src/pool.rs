@@ -79,7 +79,8 @@ pub enum Event {
     /// A scenario was made smaller, or as small as it was.
     Shrunk {
         failure: usize,
-        scenario: Box<Scenario>,
+        /// The smaller one, and how much was needed; `None` if it is as small as it was.
+        smaller: Option<(Box<Scenario>, String)>,
     },
     /// What the doctor found.
     Diagnosed { purpose: Purpose, finding: Finding },
@@ -97,6 +98,8 @@ pub struct Shared {
     pub stopping: AtomicBool,
     /// Each seed has a process of its own.
     pub isolated: bool,
+    /// How long a failure may be made smaller.
+    pub shrink_for: Duration,
     /// Where the doctor may put files.
     pub scratch: PathBuf,
 }
@@ -266,8 +269,9 @@ impl Slot {
 
     fn shrink(&self, failure: usize, test: usize, scenario: Scenario) {
         let launch = &self.shared.launches[test];
-        let scenario = Box::new(shrink::with_processes(launch, scenario));
-        self.tell(Event::Shrunk { failure, scenario });
+        let smaller = shrink::with_processes(launch, &scenario, self.shared.shrink_for);
+        let smaller = smaller.map(|shrunk| (Box::new(shrunk.scenario), shrunk.told));
+        self.tell(Event::Shrunk { failure, smaller });
     }
 }
 

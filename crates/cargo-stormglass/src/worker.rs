@@ -43,7 +43,9 @@ impl Launch {
             // Ctrl-C is for the runner, which then lets its processes finish.
             .process_group(0)
             .stdin(Stdio::null());
-        for name in ["SEED", "SEEDS", "CHECK", "SCENARIO", "LOG", "DOCTOR"] {
+        for name in [
+            "SEED", "SEEDS", "CHECK", "SCENARIO", "LOG", "DOCTOR", "SHRINK",
+        ] {
             command.env_remove(format!("STORMGLASS_{name}"));
         }
         command

@@ -148,6 +148,7 @@ fn a_worker_runs_seeds_and_scenarios_and_tells_what_failed() {
     let labels = Labels {
         replay: "say it again".to_owned(),
         saved: "here".to_owned(),
+        shrunk: Some("a half".to_owned()),
     };
     let (scenario, report) = (Box::new(failed.scenario.clone()), Some(labels));
     let (again, gone) = worker.serve(&Job::Scenario { scenario, report });
@@ -165,7 +166,7 @@ fn a_worker_runs_seeds_and_scenarios_and_tells_what_failed() {
         "{report}"
     );
     assert!(
-        report.contains("  replay  say it again\n  saved   here\n"),
+        report.contains("  replay  say it again\n  saved   here\n  shrunk  a half\n"),
         "{report}"
     );
     // What is cut from its workload is cut from the run.

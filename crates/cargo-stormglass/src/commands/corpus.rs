@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use stormglass::explore::Label;
+
 use super::launch;
 use crate::args::{CorpusAction, CorpusArgs};
 use crate::cargo;
-use crate::corpus::{self, Entry, Label};
+use crate::corpus::{self, Entry};
 use crate::discover;
 use crate::output::shown;
 use crate::pool::run_scenario;
@@ -64,7 +66,7 @@ fn run(args: &CorpusArgs, entries: &[Entry]) -> Result<u8, Stop> {
         };
         let Some(test) = (0..found.tests.len()).find(own) else {
             println!(
-                "stale  {}: there is no test `{}`",
+                "stale    {}: there is no test `{}`",
                 shown(path),
                 scenario.test
             );
@@ -76,12 +78,17 @@ fn run(args: &CorpusArgs, entries: &[Entry]) -> Result<u8, Stop> {
         let launch = launch(&found, test, &args.process, None);
         let mut worker = Worker::start(&launch).map_err(Stop::usage)?;
         let (ran, _) = run_scenario(&mut worker, &launch, scenario, None);
-        let label = Label::of(scenario, &ran);
-        println!("{:<5}  {} ({})", label.name(), shown(path), label.means());
+        let label = corpus::label(scenario, &ran);
+        println!(
+            "{:<7}  {} ({})",
+            label.name(),
+            shown(path),
+            corpus::meaning(label)
+        );
         match label {
-            Label::Live | Label::Other => code = FAILED,
-            Label::Fixed | Label::Stale if args.action == CorpusAction::Prune => delete(path)?,
-            Label::Fixed | Label::Stale => {}
+            Label::Live | Label::Changed => code = FAILED,
+            _ if args.action == CorpusAction::Prune => delete(path)?,
+            _ => {}
         }
     }
     Ok(code)
@@ -89,6 +96,6 @@ fn run(args: &CorpusArgs, entries: &[Entry]) -> Result<u8, Stop> {
 
 fn delete(path: &std::path::Path) -> Result<(), Stop> {
     fs::remove_file(path).map_err(|error| Stop::file("cannot delete", path, error))?;
-    println!("       deleted");
+    println!("         deleted");
     Ok(())
 }

@@ -9,7 +9,7 @@ use stormglass::{Failed, Failure};
 
 use super::{command, launch, replay_file, saved};
 use crate::args::ReplayArgs;
-use crate::corpus::Label;
+use crate::corpus;
 use crate::discover;
 use crate::output::shown;
 use crate::pool::run_scenario;
@@ -47,11 +47,12 @@ fn replay_saved(args: &ReplayArgs, file: &Path) -> Result<u8, Stop> {
     let labels = Labels {
         replay: replay_file(&args.cargo, &args.process, &launch.program, file),
         saved: shown(file),
+        shrunk: None,
     };
     let ran = fresh(&launch, &scenario, Some(labels))?;
-    let label = Label::of(&scenario, &ran);
+    let label = corpus::label(&scenario, &ran);
     tell(&ran);
-    println!("{}: {}", label.name(), label.means());
+    println!("{}: {}", label.name(), corpus::meaning(label));
     for target in &ran.stale {
         println!("  found no target: {target}");
     }
@@ -89,6 +90,7 @@ fn replay_seed(args: &ReplayArgs, seed: u64) -> Result<u8, Stop> {
     let labels = Labels {
         replay: command("replay", &args.cargo, &launch.program, &own),
         saved: "nowhere: `cargo stormglass run` saves what fails".to_owned(),
+        shrunk: None,
     };
     let (ran, _) = run_scenario(&mut worker, &launch, &scenario, Some(labels));
     drop(worker);

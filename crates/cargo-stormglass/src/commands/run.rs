@@ -91,6 +91,7 @@ fn campaign(args: &RunArgs, resumed: Option<(Begun, Told)>) -> Result<u8, Stop> 
             .collect(),
         stopping: AtomicBool::new(false),
         isolated: args.isolate.is_some(),
+        shrink_for: args.shrink_for,
         scratch: found.workspace.state(),
     });
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Over, shown, table, test_name};
 use crate::campaign::Kept;
+use crate::corpus;
 use crate::failure::{Failure, State};
 use crate::goals::Goal;
 use crate::units::{count, plural};
@@ -118,10 +119,10 @@ pub fn kept(kept: &Kept) -> String {
         return format!("corpus: {} was not run", shown(&kept.file));
     };
     let mut text = format!(
-        "corpus: {:<5}  {} ({})",
+        "corpus: {:<7}  {} ({})",
         label.name(),
         shown(&kept.file),
-        label.means()
+        corpus::meaning(label)
     );
     for target in &kept.stale {
         text.push_str(&format!("\n          found no target: {target}"));

@@ -45,7 +45,7 @@ pub fn kept(campaign: &Campaign, kept: &Kept) -> Value {
         json!({
             "test": campaign.members[kept.member].id,
             "file": kept.file,
-            "label": kept.label.map(crate::corpus::Label::name),
+            "label": kept.label.map(stormglass::explore::Label::name),
             "stale": kept.stale,
         }),
     )

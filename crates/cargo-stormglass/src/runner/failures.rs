@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use stormglass::Failure as Why;
-use stormglass::explore::Fingerprint;
+use stormglass::explore::{Fingerprint, Label, Scenario};
 use stormglass::run::worker::{FailedRun, Labels, Ran};
 
 use super::{Runner, Said};
 use crate::commands::{command, replay_file};
-use crate::corpus::{self, Label};
+use crate::corpus;
 use crate::doctor::Finding;
 use crate::failure::State;
 use crate::output::shown;
@@ -40,6 +40,22 @@ impl Runner<'_> {
         });
     }
 
+    /// A failure was made smaller, if that could be.
+    pub(super) fn made_smaller(
+        &mut self,
+        failure: usize,
+        smaller: Option<(Box<Scenario>, String)>,
+    ) -> Result<(), Stop> {
+        let Some((scenario, told)) = smaller else {
+            return self.confirmed(failure);
+        };
+        let it = &mut self.campaign.failures[failure];
+        let whole = std::mem::replace(&mut it.scenario, scenario);
+        self.shrunk.insert(failure, (whole, told));
+        self.order_replay(Purpose::Report(failure), failure);
+        Ok(())
+    }
+
     /// Where a failure is saved; `None` with `--no-corpus`.
     pub(super) fn file_of(&self, failure: usize, member: usize) -> Option<PathBuf> {
         let failure = &self.campaign.failures[failure];
@@ -58,10 +74,12 @@ impl Runner<'_> {
             Some(file) => Labels {
                 replay: replay_file(&self.args.cargo, &self.args.process, program, &file),
                 saved: shown(&file),
+                shrunk: self.shrunk.get(&failure).map(|(_, told)| told.clone()),
             },
             None => Labels {
                 replay: self.seed_command("replay", test, self.campaign.failures[failure].seed),
                 saved: "nowhere, because of --no-corpus".to_owned(),
+                shrunk: self.shrunk.get(&failure).map(|(_, told)| told.clone()),
             },
         }
     }
@@ -107,7 +125,12 @@ impl Runner<'_> {
                 Ok(())
             }
             Purpose::Report(failure) => {
-                self.take_replay(failure, ran);
+                if self.is_the_same(failure, ran) {
+                    self.take_replay(failure, ran);
+                } else if let Some((whole, _)) = self.shrunk.remove(&failure) {
+                    // It was luck; the whole one was the same again.
+                    self.campaign.failures[failure].scenario = whole;
+                }
                 self.confirmed(failure)
             }
             Purpose::Check(_) => Ok(()),
@@ -129,7 +152,9 @@ impl Runner<'_> {
         if both_died.is_some() && both_died == how(&failed.scenario.failed.failure) {
             return true;
         }
-        failed.fingerprint == it.fingerprint && ran.digest == it.digest
+        let digest = &it.scenario.digest;
+        let has_digest = digest.len() == ran.digest.len();
+        failed.fingerprint == it.fingerprint && (!has_digest || ran.digest == *digest)
     }
 
     /// Takes over the report of a replay. False if the failure turned out to be a known one.
@@ -139,7 +164,9 @@ impl Runner<'_> {
         };
         let is_death = is_death(&failed.fingerprint);
         if is_death {
-            self.campaign.failures[failure].scenario.failed = failed.scenario.failed.clone();
+            let scenario = &mut self.campaign.failures[failure].scenario;
+            scenario.failed = failed.scenario.failed.clone();
+            scenario.fingerprint = failed.fingerprint.clone();
             if !self.campaign.rename(failure, failed.fingerprint.clone()) {
                 self.changed.insert(failure);
                 return false;
@@ -181,7 +208,7 @@ impl Runner<'_> {
     /// A saved failure was run.
     fn kept_ran(&mut self, number: usize, ran: &Ran) {
         let kept = &mut self.campaign.kept[number];
-        let label = Label::of(&kept.scenario, ran);
+        let label = corpus::label(&kept.scenario, ran);
         kept.label = Some(label);
         kept.stale.clone_from(&ran.stale);
         self.unsaid.push(Said::Kept(number));

@@ -3,13 +3,14 @@
 
 mod failures;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use stormglass::explore::Scenario;
 use stormglass::run::worker::{Labels, Ran};
 
 use crate::args::{Format, RunArgs};
@@ -42,6 +43,8 @@ pub struct Runner<'a> {
     keeps: Vec<Option<usize>>,
     /// What goes before seeds.
     orders: VecDeque<Order>,
+    /// Failures that were made smaller: as they were, and how much of them was needed.
+    shrunk: BTreeMap<usize, (Box<Scenario>, String)>,
     /// Failures that the journal does not have as they are.
     changed: BTreeSet<usize>,
     /// What is to be told when the journal has it.
@@ -86,6 +89,7 @@ impl<'a> Runner<'a> {
             events: parts.events,
             idle: Vec::new(),
             orders: VecDeque::new(),
+            shrunk: BTreeMap::new(),
             changed: BTreeSet::new(),
             unsaid: Vec::new(),
             progress: Progress::new(parts.args.progress_every, quiet),
@@ -183,6 +187,7 @@ impl<'a> Runner<'a> {
                 let labels = Labels {
                     replay: replay_file(&self.args.cargo, &self.args.process, program, &entry.path),
                     saved: shown(&entry.path),
+                    shrunk: None,
                 };
                 self.orders.push_back(Order::Scenario {
                     purpose: Purpose::Corpus(self.campaign.kept.len()),
@@ -355,13 +360,7 @@ impl<'a> Runner<'a> {
                     });
                 }
             }
-            Event::Shrunk { failure, scenario } => {
-                if *scenario == *self.campaign.failures[failure].scenario {
-                    return self.confirmed(failure);
-                }
-                self.campaign.failures[failure].scenario = scenario;
-                self.order_replay(Purpose::Report(failure), failure);
-            }
+            Event::Shrunk { failure, smaller } => self.made_smaller(failure, smaller)?,
             Event::Diagnosed { purpose, finding } => self.diagnosed(purpose, &finding),
         }
         Ok(())
@@ -456,11 +455,12 @@ impl<'a> Runner<'a> {
         let members = self.campaign.members.iter();
         let asked = members.map(|member| {
             let (first, end) = self.asked.range(member.config.as_ref()?);
-            Some(end - first)
+            Some(u128::from(end - first))
         });
+        let of = asked.sum::<Option<u128>>().filter(|_| !self.asked.endless);
         let stand = Stand {
             seeds: sum.seeds,
-            of: asked.sum::<Option<u64>>().filter(|_| !self.asked.endless),
+            of: of.map(|of| u64::try_from(of).unwrap_or(u64::MAX)),
             elapsed: self.elapsed(),
             speed_tenths: sum.speed_tenths(),
             failures: self.campaign.distinct().count() as u64,

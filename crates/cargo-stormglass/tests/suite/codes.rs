@@ -66,6 +66,10 @@ fn a_time_ends_a_campaign_and_so_do_failures() {
     let over = called.over();
     // More than the test says itself.
     assert!(over["seeds"].as_u64().unwrap() > 20, "{over}");
+    // Several tests share it.
+    let called = runner.run("--test clean --for 1s --goals-after 0 --progress-every 10ms");
+    assert_eq!((called.code, &called.over()["tests"]), (0, &3.into()));
+    assert!(!called.events("progress").is_empty());
     let called = runner.run("panics --until-failures 1");
     assert_eq!(called.code, 100);
     assert_eq!(called.events("failure").len(), 1);

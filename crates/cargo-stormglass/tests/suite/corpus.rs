@@ -26,7 +26,7 @@ fn change(file: &PathBuf, name: &str, change: impl FnOnce(&mut Value)) {
 #[test]
 fn saved_failures_run_first_and_are_labelled() {
     let runner = Runner::new("corpus");
-    assert_eq!(runner.run("panics").code, 100);
+    assert_eq!(runner.run("panics --no-shrink").code, 100);
     let file = only_file(&runner);
     change(&file, "fixed.json", |it| it["seed"] = 1.into());
     change(&file, "stale.json", |it| {
@@ -72,7 +72,9 @@ fn saved_failures_run_first_and_are_labelled() {
 fn a_saved_failure_is_replayed_and_becomes_a_test() {
     let runner = Runner::new("replay");
     let corpus = runner.file("corpus");
-    let called = runner.call(&format!("run panics --corpus {corpus} --seeds 3"));
+    let called = runner.call(&format!(
+        "run panics --corpus {corpus} --seeds 3 --no-shrink"
+    ));
     assert_eq!(called.code, 100);
     let file = only_file(&runner);
     let told = called
@@ -105,7 +107,7 @@ fn a_saved_failure_is_replayed_and_becomes_a_test() {
     assert_eq!(called.stdout.lines().count(), 2, "{}", called.stdout);
 
     let text = runner.call(&format!("to-test {}", file.display())).stdout;
-    assert!(text.contains("/// Panic: seed 2 is bad"), "{text}");
+    assert!(text.contains("/// Seed 2 of [`panics`]"), "{text}");
     // Beside the test, in a package of its own.
     let source = fs::read_to_string(package::root().join("tests/crashers.rs")).unwrap();
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replayed");
@@ -114,15 +116,12 @@ fn a_saved_failure_is_replayed_and_becomes_a_test() {
     let mut cargo = Command::new(env!("CARGO"));
     package::build_settings(&mut cargo);
     let output = cargo
-        .args(["test", "--test", "replayed", "panics_with_seed_2"])
+        .args(["test", "--test", "replayed", "panics_seed_2"])
         .current_dir(&root)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(
-        text.contains("test panics_with_seed_2 ... FAILED"),
-        "{text}"
-    );
+    assert!(text.contains("test panics_seed_2 ... FAILED"), "{text}");
     assert!(text.contains("seed 2 is bad"), "{text}");
 }
 
@@ -140,4 +139,38 @@ fn a_seed_is_replayed_twice() {
     let called = runner.call("replay aborts --seed 2");
     assert_eq!(called.code, 100);
     assert!(called.stdout.contains("SIGABRT"));
+}
+
+#[test]
+fn a_failure_is_made_smaller_before_it_is_told() {
+    let runner = Runner::new("shrink");
+    let corpus = runner.file("corpus");
+    let called = runner.call(&format!("run odd_numbers --corpus {corpus}"));
+    assert_eq!(called.code, 100);
+    let line = "  shrunk  0 of 0 faults, 3 of 100 operations needed (";
+    assert!(called.stdout.lines().any(|it| it.starts_with(line)));
+    let file = only_file(&runner);
+    let size = |file: &Path| {
+        let text = fs::read_to_string(file).unwrap();
+        let scenario: Value = serde_json::from_str(&text).unwrap();
+        let numbers = &scenario["decisions"]["workloads"]["numbers"];
+        numbers.as_array().unwrap().len()
+    };
+    assert_eq!(size(&file), 3);
+    let called = runner.call(&format!("replay {}", file.display()));
+    assert_eq!(called.code, 100);
+    assert!(
+        called
+            .stdout
+            .contains("live: fails as it did\nthe same run, event by event")
+    );
+
+    fs::remove_file(&file).unwrap();
+    assert_eq!(runner.run("odd_numbers --no-shrink").code, 100);
+    assert_eq!(size(&only_file(&runner)), 100);
+    let smaller = runner.file("smaller.json");
+    let called = runner.call(&format!("shrink {} -o {smaller}", file.display()));
+    assert_eq!(called.code, 0);
+    assert!(called.stdout.contains("3 of 100 operations needed"));
+    assert_eq!((size(&file), size(Path::new(&smaller))), (100, 3));
 }

@@ -14,7 +14,7 @@ pub(crate) fn root() -> PathBuf {
     WRITTEN.call_once(|| {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted");
         let read = |name: &str| fs::read_to_string(sources.join(name)).unwrap();
-        let names = ["broken.rs", "clean.rs", "crashers.rs"];
+        let names = ["broken.rs", "clean.rs", "crashers.rs", "shrinks.rs"];
         write(&root, "planted", &names.map(|name| (name, read(name))));
     });
     root
