@@ -38,6 +38,10 @@ pub enum Command {
     Corpus(CorpusArgs),
     /// Prints a Rust test that replays a saved failure.
     ToTest(ToTestArgs),
+    /// Judges a history from elsewhere: its last line begins with `linearizable`, `violation` or
+    /// `unknown`; of transactions with `valid` or `invalid`.
+    #[command(after_help = CHECK_CODES)]
+    Check(CheckArgs),
 }
 
 /// What is passed on to `cargo test --no-run`.
@@ -321,6 +325,37 @@ pub enum CorpusAction {
     /// Runs them, and deletes those that are fixed or stale.
     Prune,
 }
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The history; `-` is the standard input.
+    pub file: PathBuf,
+    /// What it is judged by: register, cas-register, multi-register, kv, set, queue, counter, lock;
+    /// list-append or rw-register for transactions, which may be followed by a colon and the level
+    /// that is promised, such as `list-append:snapshot-isolation`.
+    #[arg(short, long)]
+    pub model: String,
+    /// The form of the file: jsonl, edn or etcd-log; as it looks, if not given.
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Configurations that the search may have for each object.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub configurations: u64,
+    /// How long it may take, such as 30s; any time, if not given.
+    #[arg(long, value_name = "TIME", value_parser = units::parse_time)]
+    pub timeout: Option<Duration>,
+    /// Where a page is written that shows a violation.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// What `--help` says of how `check` ends.
+const CHECK_CODES: &str = "\
+Exit codes:
+    0  the promise is kept
+    5  unknown: the search came to its end before
+   96  wrong usage, or a malformed file
+  100  the promise is broken";
 
 #[derive(Debug, Args)]
 pub struct ToTestArgs {

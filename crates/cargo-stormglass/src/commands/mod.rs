@@ -1,5 +1,6 @@
 //! What can be asked of the runner, one file for each.
 
+mod check;
 mod corpus;
 mod doctor;
 mod list;
@@ -28,6 +29,7 @@ pub fn execute(command: Command) -> Result<u8, Stop> {
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Corpus(args) => corpus::corpus(&args),
+        Command::Check(args) => check::check(&args),
         Command::ToTest(args) => to_test::to_test(&args),
     }
 }
