@@ -44,7 +44,7 @@
 //! | `STORMGLASS_CHECK=1` | run each seed again in a fresh process and compare all events |
 //! | `STORMGLASS_LOG=debug` | print `tracing` events up to this level, with time, node and step |
 //! | `STORMGLASS_SCENARIO=FILE` | replay a saved failure, with its seed and configuration |
-//! | `STORMGLASS_SHRINK=1` or `30s` | make a failure small before it is reported, for at most a minute, or so long |
+//! | `STORMGLASS_SHRINK=1` or `30s` | shrink a failure before its report, for a minute or so long |
 //! | `STORMGLASS_DIR=DIR` | where failures are saved; else `target/stormglass` |
 //!
 //! # Features

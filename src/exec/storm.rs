@@ -412,15 +412,9 @@ impl World {
         let unknown = |name: &&String| !made.workloads.contains_key(*name);
         let workloads = given.workloads.keys().filter(unknown);
         stale.extend(workloads.map(|name| format!("there is no workload `{name}`")));
-        for (name, size) in &given.groups {
-            match made.groups.get(name) {
-                Some(made) if made == size => {}
-                Some(made) => {
-                    stale.push(format!("the group `{name}` has {made} nodes, not {size}"))
-                }
-                None => stale.push(format!("there is no group `{name}`")),
-            }
-        }
+        let unknown = |name: &&String| !made.groups.contains_key(*name);
+        let groups = given.groups.keys().filter(unknown);
+        stale.extend(groups.map(|name| format!("there is no group `{name}`")));
         stale
     }
 

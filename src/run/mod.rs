@@ -17,12 +17,12 @@ use std::sync::Arc;
 
 use futures::future::LocalBoxFuture;
 
+pub use crate::explore::Scenario;
 pub use doctor::{Diagnosis, doctor};
 pub use scenario::replay;
 pub use shrink::{find_failure, shrink};
 
 use crate::exec::{Failed, Failure};
-pub use crate::explore::Scenario;
 use crate::fault::Decisions;
 use crate::kernel::DigestMode;
 use crate::report::text;

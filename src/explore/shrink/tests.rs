@@ -1,3 +1,5 @@
+//! Shrinking by oracles whose truth is known.
+
 use core::time::Duration;
 
 use proptest::prelude::*;

@@ -71,8 +71,6 @@ impl fmt::Display for Property {
     }
 }
 
-impl std::error::Error for Property {}
-
 impl std::error::Error for Violation {}
 
 impl Violation {
