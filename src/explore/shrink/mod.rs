@@ -16,7 +16,8 @@
 //! # Blind spots
 //!
 //! Operations are taken out whole: what is inside one is the test's, and is left as it is. Two
-//! faults that only together can go are kept, if they are not neighbours in a plan.
+//! faults that only together can go are kept, if they are not neighbours in a plan. A group
+//! may become smaller than its test would ever draw it, since a scenario does not know its range.
 
 mod simpler;
 #[cfg(test)]
