@@ -155,7 +155,7 @@ pub fn shrink(
         progress: &mut progress,
     };
     if search.run(Stage::Check, scenario) {
-        search.to_fixpoint();
+        search.cut_to_the_end();
         search.confirm(scenario);
     } else {
         search.end.get_or_insert(End::NotReproduced);
@@ -193,7 +193,7 @@ const OTHER_SEEDS_MAX: usize = 24;
 const FOUND_MAX: usize = 8;
 
 impl Search<'_> {
-    fn to_fixpoint(&mut self) {
+    fn cut_to_the_end(&mut self) {
         loop {
             let before = self.best.clone();
             self.faults();

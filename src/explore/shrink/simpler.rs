@@ -283,7 +283,7 @@ fn shorter(duration: Duration) -> Vec<Duration> {
 
 /// Significant digits.
 fn digits(mut ns: u128) -> u32 {
-    while ns != 0 && ns % 10 == 0 {
+    while ns != 0 && ns.is_multiple_of(10) {
         ns /= 10;
     }
     ns.checked_ilog10().map_or(0, |log| log + 1)

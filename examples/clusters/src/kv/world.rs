@@ -74,6 +74,9 @@ pub fn config() -> Config {
 }
 
 /// Runs the cluster through a storm of faults, and judges it.
+///
+/// # Panics
+/// If a client's task is ended by someone else: no fault strikes clients.
 pub async fn run(sim: Sim, bug: Option<Bug>) -> Report {
     let memories: Vec<Nvram> = (0..NODES).map(|_| Nvram::new(bug)).collect();
     let nodes = start_cluster(sim, &memories, bug);
