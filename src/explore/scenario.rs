@@ -225,7 +225,7 @@ pub(super) mod tests {
     use crate::kernel::{NodeId, SimTime, Step};
 
     /// A scenario of nothing.
-    pub(crate) fn scenario(decisions: Decisions) -> Scenario {
+    pub(crate) fn scenario(decisions: &Decisions) -> Scenario {
         let failed = Failed {
             failure: Failure::Error {
                 message: "it broke \"#".to_owned(),
@@ -239,18 +239,18 @@ pub(super) mod tests {
             },
         };
         let digest = String::new();
-        Scenario::new("a::b", &Config::default(), 7, &decisions, &failed, digest)
+        Scenario::new("a::b", &Config::default(), 7, decisions, &failed, digest)
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let scenario = scenario(Decisions::default());
+        let scenario = scenario(&Decisions::default());
         assert_eq!(Scenario::parse(&scenario.to_json()), Ok(scenario));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let text = scenario(Decisions::default()).to_json();
+        let text = scenario(&Decisions::default()).to_json();
         let check = |from: &str, to: &str, part: &str| {
             let error = Scenario::parse(&text.replace(from, to)).unwrap_err();
             assert!(error.contains(part), "{error}");
@@ -282,7 +282,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_rust_test_holds_the_scenario_whole() {
-        let scenario = scenario(Decisions::default());
+        let scenario = scenario(&Decisions::default());
         let text = scenario.to_rust_test();
         assert!(text.contains("fn b_seed_7() {\n    stormglass::run::replay(b, SCENARIO_7);\n}"));
         let (_, raw) = text.split_once("r##\"").unwrap();

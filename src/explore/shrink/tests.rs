@@ -30,7 +30,7 @@ fn of(faults: u32, operations: u32) -> Scenario {
         workloads.insert(format!("client-{client}"), list);
     }
     let groups = [("n".to_owned(), 9)].into();
-    scenario(Decisions {
+    scenario(&Decisions {
         plans,
         workloads,
         groups,
