@@ -1,8 +1,7 @@
 //! turso_core, a real engine whose calls of a disk have completions, on a simulated disk.
 //!
 //! It brings some two hundred packages along, which take minutes to build: so it is a package of
-//! its own, and this test is run by `cargo test -p sim-tests --features turso --test turso` alone,
-//! which `.ci/run` does.
+//! its own, and this test is run by `cargo test -p sim-tests --features turso --test turso` alone.
 
 #[expect(
     dead_code,
