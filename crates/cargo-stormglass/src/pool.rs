@@ -149,7 +149,7 @@ impl Slot {
                     failure,
                     test,
                     scenario,
-                } => self.shrink(failure, test, *scenario),
+                } => self.shrink(failure, test, &scenario),
                 Order::Doctor {
                     purpose,
                     test,
@@ -267,9 +267,9 @@ impl Slot {
         self.tell(Event::Repeated { test, ran });
     }
 
-    fn shrink(&self, failure: usize, test: usize, scenario: Scenario) {
+    fn shrink(&self, failure: usize, test: usize, scenario: &Scenario) {
         let launch = &self.shared.launches[test];
-        let smaller = shrink::with_processes(launch, &scenario, self.shared.shrink_for);
+        let smaller = shrink::with_processes(launch, scenario, self.shared.shrink_for);
         let smaller = smaller.map(|shrunk| (Box::new(shrunk.scenario), shrunk.told));
         self.tell(Event::Shrunk { failure, smaller });
     }
