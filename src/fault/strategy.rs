@@ -14,7 +14,6 @@
 //! let plans = strategy::plans(Nemesis::of(names, Quorum::Majority), 0..20);
 //! let ops = strategy::workload(0..100_u32, Duration::from_secs(10), 0..50);
 //! proptest!(|(plan in plans, ops in ops)| {
-//! #   prop_assume!(ops.len() > 48);
 //!     let outcome = Builder::new().run(move |sim| async move {
 //!         sim.group("db", 3..=3).run(|_| std::future::pending::<()>());
 //!         let storm = sim.apply(&plan);
