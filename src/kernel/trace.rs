@@ -170,6 +170,8 @@ kinds! {
     Buggified = "buggify";
     /// Bits of a stream were flipped; subject: connection, value: how many bytes are before them.
     StreamCorrupted = "stream corrupted";
+    /// A node was labelled anew; value: hash of its labels.
+    NodeLabelled = "node labelled";
 }
 
 /// One thing that happened.

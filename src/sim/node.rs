@@ -227,6 +227,23 @@ impl Node {
         })
     }
 
+    /// Labels it from now on, such as with the `role` that its program has come to: the nodes that
+    /// a fault plan means by a label are those that have it when the fault begins.
+    #[track_caller]
+    pub fn set_label(&self, key: impl Into<String>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
+        self.act(|context| {
+            context.world(|world| {
+                let labels = &mut world.node_mut(self.id).labels;
+                set_label(labels, key, value);
+                let labels = labels.clone();
+                let sum = labels_number(&labels);
+                world.base.record(self.id, Kind::NodeLabelled, 0, sum);
+                world.net.set_labels(self.id, labels);
+            });
+        });
+    }
+
     /// What it is doing.
     #[must_use]
     #[track_caller]
@@ -333,15 +350,8 @@ impl Node {
         Fut: Future + 'static,
         Fut::Output: ProgramResult,
     {
-        self.act(|context| {
-            context.world(|world| {
-                let labels = &mut world.node_mut(self.id).labels;
-                set_label(labels, "version".to_owned(), version.into());
-                let labels = labels.clone();
-                world.net.set_labels(self.id, labels);
-            });
-            self.set_program(program);
-        });
+        self.set_label("version", version);
+        self.act(|_| self.set_program(program));
         self.restart();
     }
 

@@ -178,3 +178,42 @@ fn a_crash_at_a_point_comes_at_that_pass() {
     });
     outcome.unwrap();
 }
+
+#[test]
+fn a_role_that_a_node_comes_to_is_a_target() {
+    let attacks = vec![Attack::LeaderAlone];
+    let alone = |labels: bool| {
+        let attacks = attacks.clone();
+        let outcome = Builder::new().run(move |sim| async move {
+            let group = sim.group("n", 3..=3).run(|_| std::future::pending::<()>());
+            let storm = sim.unleash(&Nemesis {
+                attacks,
+                has_leader: true,
+                ..Nemesis::of(group.names(), Quorum::Majority)
+            });
+            let mut seen = [false; 3];
+            for step in 0..1_000 {
+                // Each leads for a while.
+                if labels {
+                    for (number, node) in group.iter().enumerate() {
+                        let leads = step / 100 % 3 == number;
+                        node.set_label("role", if leads { "leader" } else { "follower" });
+                    }
+                }
+                sleep(10 * MS).await;
+                for number in 0..3 {
+                    let (node, other) = (group[number], group[(number + 1) % 3]);
+                    let third = group[(number + 2) % 3];
+                    let network = sim.network();
+                    let cut_off = network.is_cut(node, other) && network.is_cut(third, node);
+                    seen[number] |= cut_off && !network.is_cut(other, third);
+                }
+            }
+            storm.over().await;
+            seen.iter().filter(|seen| **seen).count()
+        });
+        outcome.unwrap()
+    };
+    assert!(alone(true) > 0, "some leader was alone");
+    assert_eq!(alone(false), 0, "nobody leads");
+}
