@@ -54,7 +54,7 @@
 //! | `sim` | the simulation; on by default |
 //! | `real` | instead of it, those modules as tokio's own: one source serves both |
 //! | `hyper` | what hyper asks of a runtime, simulated and real |
-//! | `proptest` | [strategies](fault::strategy) of proptest for fault plans and workloads |
+//! | `proptest` | strategies of proptest (`fault::strategy`) for fault plans and workloads |
 //! | `futures-io` | the I/O traits of the crate `futures` on simulated streams |
 
 #[cfg(not(any(feature = "sim", feature = "real")))]
