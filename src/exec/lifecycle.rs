@@ -78,6 +78,17 @@ impl Context {
         }
     }
 
+    /// Ends the incarnation of a node that runs now, as [`end_node`](Self::end_node) does.
+    pub(crate) fn end_current(self: &Rc<Self>, node: NodeId, how: End) -> bool {
+        let incarnation = self.world.borrow().node(node).process.incarnation();
+        self.end_node(&Ending {
+            node,
+            incarnation,
+            how,
+            restart: None,
+        })
+    }
+
     /// Ends an incarnation: its tasks and sockets are gone when this returns. False if that
     /// incarnation has ended already.
     pub(crate) fn end_node(self: &Rc<Self>, ending: &Ending) -> bool {

@@ -34,7 +34,7 @@ mod wait;
 mod world;
 
 pub(crate) use context::{Context, into_trace};
-pub(crate) use driver::{Ending, Limits};
+pub(crate) use driver::Limits;
 pub(crate) use event::Event;
 pub(crate) use failure::is_telling;
 pub use failure::{Failed, Failure, Leak, Moment, WaitingTask};

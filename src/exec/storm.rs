@@ -8,7 +8,6 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::context::Context;
-use super::driver::Ending;
 use super::event::Event;
 use super::node::Node;
 use super::overlay::{Now, Overlay};
@@ -243,16 +242,8 @@ impl Context {
     /// Takes nodes down, to be started again when no fault keeps them down.
     fn take_down(self: &Rc<Self>, at: FaultRef, nodes: &[NodeId], how: End) {
         for &node in nodes {
-            let incarnation = self.world(|world| {
-                world.hold_down(at, node);
-                world.node(node).process.incarnation()
-            });
-            self.end_node(&Ending {
-                node,
-                incarnation,
-                how,
-                restart: None,
-            });
+            self.world(|world| world.hold_down(at, node));
+            self.end_current(node, how);
         }
     }
 
@@ -268,13 +259,7 @@ impl Context {
         let state = self.world(|world| world.node(node).process.state());
         if state == State::Stopping {
             // Its time to stop is not up, and the fault's is.
-            let incarnation = self.world(|world| world.node(node).process.incarnation());
-            self.end_node(&Ending {
-                node,
-                incarnation,
-                how: End::Stop,
-                restart: None,
-            });
+            self.end_current(node, End::Stop);
         }
         self.start_node(node, place);
         let still = self.world(|world| world.storms.standstill(node));

@@ -12,7 +12,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::owner::Owner;
 use super::{Clock, Disk, State};
-use crate::exec::{Context, Ending, JoinHandle, Program, World, context, end_self, spawn_on};
+use crate::exec::{Context, JoinHandle, Program, World, context, end_self, spawn_on};
 use crate::kernel::{EntityKey, Kind, NodeId};
 use crate::model::process::{End, Process, Standstill};
 
@@ -400,16 +400,7 @@ impl Node {
                 end_self(how, restart);
                 true
             }
-            Some(false) => context::with(|context| {
-                let node = self.id;
-                let incarnation = context.world.borrow().node(node).process.incarnation();
-                context.end_node(&Ending {
-                    node,
-                    incarnation,
-                    how,
-                    restart: None,
-                })
-            }),
+            Some(false) => context::with(|context| context.end_current(self.id, how)),
         }
     }
 
